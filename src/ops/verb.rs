@@ -1,0 +1,149 @@
+//! Ops: single intentions on the tree, each saying what it was based on.
+
+use crate::model::{
+    Body, Conflict, Manifest, MemberNumber, NodeId, Owner, Place, Timestamp, Version, Xattrs,
+};
+use serde::{Deserialize, Serialize};
+
+/// One intention and its author's wall time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Op {
+    pub time: Timestamp,
+    pub verb: Verb,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verb {
+    Make(Make),
+    Put(Put),
+    SetMeta(SetMeta),
+    Link(Link),
+    Move(Move),
+    Drop(Drop),
+    /// Closes the conflict of a node with a member's work.
+    Settle {
+        node: NodeId,
+        member: MemberNumber,
+    },
+    /// States a conflict that no other op carries.
+    Record(Conflict),
+}
+
+/// Makes a node under a name that must be free, or brings a removed one back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Make {
+    pub node: NodeId,
+    pub place: Place,
+    pub body: Body,
+    pub mode: u16,
+    /// None takes the parent's: an unprivileged mount knows no owners.
+    pub owner: Option<Owner>,
+    pub mtime: Timestamp,
+    pub xattrs: Xattrs,
+    /// Set where the node is a conflict copy, or comes back against a removal.
+    pub conflict: Option<Conflict>,
+}
+
+/// Gives a file its next content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    pub node: NodeId,
+    /// The version the content came from; it must still be the file's.
+    pub base: Version,
+    pub manifest: Manifest,
+    pub mtime: Timestamp,
+    /// Set where the content comes with the attributes of a file that was renamed over this one.
+    pub attributes: Option<Attributes>,
+    pub merged: Option<Merged>,
+    pub conflict: Option<Conflict>,
+}
+
+/// What a newcomer brings along when it takes an existing file's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    pub mode: u16,
+    /// None keeps the existing file's.
+    pub owner: Option<Owner>,
+    pub xattrs: Xattrs,
+}
+
+/// The three versions a merge was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    pub base: Version,
+    pub local: Version,
+    pub remote: Version,
+}
+
+/// Changes attributes; None leaves a field as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetMeta {
+    pub node: NodeId,
+    pub mode: Option<u16>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub mtime: Option<Timestamp>,
+    /// Name and new value; None removes the attribute.
+    pub xattrs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+/// Gives a node that is not a directory one more name, which must be free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub node: NodeId,
+    pub place: Place,
+}
+
+/// Renames. Never replaces a node it did not expect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    pub node: NodeId,
+    pub from: Place,
+    pub to: Place,
+    /// What is expected under the new name; None expects it free.
+    pub replaces: Option<Replaced>,
+    /// Both nodes change places; `replaces` must then be set.
+    pub exchange: bool,
+    /// In a succession the existing file's owner stays: the author's mount knows no owners.
+    pub keeps_owner: bool,
+}
+
+/// A node a move expects under its new name, with the version it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    pub node: NodeId,
+    pub version: Version,
+}
+
+/// Removes one name; with the last one the node ends, and only then its version is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    pub node: NodeId,
+    pub place: Place,
+    pub version: Version,
+}
+
+impl Verb {
+    /// The node the op is about.
+    pub fn node(&self) -> NodeId {
+        match self {
+            Verb::Make(make) => make.node,
+            Verb::Put(put) => put.node,
+            Verb::SetMeta(set) => set.node,
+            Verb::Link(link) => link.node,
+            Verb::Move(rename) => rename.node,
+            Verb::Drop(drop) => drop.node,
+            Verb::Settle { node, .. } => *node,
+            Verb::Record(conflict) => conflict.node,
+        }
+    }
+
+    /// The content the op brings, if any.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match self {
+            Verb::Make(Make { body: Body::File(manifest), .. }) => Some(manifest),
+            Verb::Put(put) => Some(&put.manifest),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The one place that knows which encoding is used.
+
+use super::FRAME_BYTES_MAX;
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Bytes from outside that do not decode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed {what}: {detail}")]
+pub struct Malformed {
+    pub what: &'static str,
+    pub detail: String,
+}
+
+/// No single value is larger than a frame; the limit keeps a hostile length from reserving memory.
+type Encoding = Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_MAX>>;
+
+const ENCODING: Encoding = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
+
+/// Encodes a value of ours. Values are bounded by construction, so this cannot fail.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("values of ours encode")
+}
+
+/// Decodes all of `bytes`.
+///
+/// # Errors
+/// [`Malformed`] where the bytes are no `T`, or more than one.
+pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Malformed> {
+    let (value, rest) = decode_rest(what, bytes)?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(Malformed { what, detail: format!("{} bytes too many", rest.len()) })
+    }
+}
+
+/// Decodes one value from the front of `bytes` and returns what is left.
+///
+/// # Errors
+/// [`Malformed`] where the bytes do not begin with a `T`.
+pub fn decode_rest<'a, T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), Malformed> {
+    bincode::serde::decode_from_slice(bytes, ENCODING)
+        .map(|(value, read)| (value, &bytes[read..]))
+        .map_err(|error| Malformed { what, detail: error.to_string() })
+}
