@@ -71,6 +71,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let (arrived, went) = match place.filter(|_| !self.stuck.contains(&aside)) {
             Some(place) if self.is_unchanged(aside, spot) => {
                 let made = self.drop_unless_changed(aside, place, spot);
+                let made = made.filter(|made| made.vanished == newcomer);
                 made.map_or((newcomer, None), |made| (made.survivor, Some(made.into_spot())))
             }
             Some(place) => self.save_over_changed(aside, place, newcomer, spot),
