@@ -3,7 +3,7 @@
 use super::replay::{NO_VERSION, Rebase, Spot};
 use super::was::Was;
 use crate::model::{Body, Conflict, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version, Xattrs};
-use crate::ops::{Attributes, Drop, Make, Move, Put, SetMeta, TreeMut, Verb};
+use crate::ops::{Attributes, ConflictRow, Drop, Make, Move, Put, SetMeta, TreeMut, Verb};
 
 /// A content on its way to a file, with what comes along.
 pub(super) struct Content {
@@ -65,6 +65,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
                 self.take_over_attributes(spot.node, &node, content.attributes);
                 Spot { version: node.version, ..spot }
             }
+            // A content that the other side removed after it had changed it stands against nothing.
+            Some(node) if kind == ConflictKind::PutPut && self.has_removed_content(spot.node) => {
+                self.put_next(Spot { version: node.version, ..spot }, content, None)
+            }
             Some(node) if node.version == spot.version => self.put_next(spot, content, None),
             // A merge of the three contents would step in here; without one both are kept.
             Some(node) => self.keep_both(spot, node, content, kind),
@@ -110,10 +114,19 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         }
     }
 
-    /// The live file that keeps this member's side of an open conflict with `node`.
+    /// The live file that keeps this member's side of an open conflict with `node`, where the old view knew it
+    /// as that: what else the old view has is no place for another content.
     pub(super) fn open_copy(&self, node: NodeId) -> Option<NodeId> {
-        let copy = self.tree.conflict(node, self.replayer.author)?.copy?;
-        self.tree.node(copy)?.manifest().map(|_| copy)
+        let copy_in = |row: Option<ConflictRow>| row.and_then(|row| row.copy);
+        let copy = copy_in(self.tree.conflict(node, self.replayer.author))?;
+        let was_copy = copy_in(self.old.conflict(node, self.replayer.author)) == Some(copy);
+        self.tree.node(copy).filter(|row| was_copy && row.manifest().is_some()).map(|_| copy)
+    }
+
+    /// Tells whether the old view has a node that a node of the new view is.
+    pub(super) fn is_seen(&self, new: NodeId) -> bool {
+        let mut substituted = self.result.nodes.iter().filter(|(_, node)| **node == new);
+        self.old.node(new).is_some() || substituted.any(|(old, _)| self.old.node(*old).is_some())
     }
 
     /// A further conflict is a further version of the copy.
@@ -142,6 +155,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let root = || self.place_in_root(node);
         let place = self.conflict_place(&place.unwrap_or_else(root));
         self.result.conflicts.push(conflict.clone());
+        let conflict = Some(conflict).filter(|_| self.may_get_copy(node));
         // A file that is the copy of one conflict already cannot be that of another.
         let free_holder =
             content.holder.clone().filter(|(holder, _)| self.tree.conflict_of_copy(*holder).is_none());
@@ -161,27 +175,28 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             owner: owner.or(Some(accepted.owner)),
             mtime: content.mtime,
             xattrs,
-            conflict: Some(conflict),
+            conflict,
         };
         let copy = self.make_at(copy);
         self.spot(copy)
     }
 
     /// Moves a file that has the losing content already to the conflict name, and says what it is there.
-    pub(super) fn turn_into_copy(
-        &mut self,
-        node: NodeId,
-        from: Place,
-        to: Place,
-        conflict: Conflict,
-    ) -> Spot {
+    fn turn_into_copy(&mut self, node: NodeId, from: Place, to: Place, conflict: Option<Conflict>) -> Spot {
         let rename = Move { node, from, to, replaces: None, exchange: false, keeps_owner: false };
         self.emit_or_record(Verb::Move(rename));
-        let Some(Node { body: Body::File(manifest), mtime, version, .. }) = self.tree.node(node) else {
-            return Spot { node, version: NO_VERSION };
+        let (spot, removed) = (self.spot(node), self.has_removed_content(node));
+        let (Some(Node { body: Body::File(manifest), mtime, .. }), Some(conflict)) =
+            (self.tree.node(node), conflict)
+        else {
+            return spot;
         };
         let content = Content { manifest, mtime, attributes: None, holder: None };
-        self.put_next(Spot { node, version }, content, Some(conflict))
+        let spot = self.put_next(spot, content, Some(conflict));
+        if removed {
+            self.removed_contents.insert(node, spot.version);
+        }
+        spot
     }
 
     /// Equal content still may come with other attributes: those of a save by rename are the later ones.

@@ -17,7 +17,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             make.place = self.home(&place);
             let node = self.make_at(make);
             self.stands_for(old, node);
-            self.divert_to_only_name(old, &place, node);
+            self.note_name(old, &place, node);
             self.spot(node)
         };
         self.stands_at((old, was.after.unwrap_or(Version::FIRST)), spot);
@@ -127,10 +127,18 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let place = self.home(&link.place);
         if self.tree.node(node).is_none() {
             self.link_removed(&link, place, was);
-        } else if !self.leads(&place, node) {
+        } else {
+            self.link_live(node, place);
+        }
+        self.note_name(link.node, &link.place, node);
+    }
+
+    pub(super) fn link_live(&mut self, node: NodeId, place: Place) {
+        if self.leads(&place, node) {
+            self.shared.insert(place);
+        } else {
             let place = self.free_or_conflict(place);
-            self.emit_or_record(Verb::Link(Link { node, place: place.clone() }));
-            self.divert(link.node, &link.place, place);
+            self.emit_or_record(Verb::Link(Link { node, place }));
         }
     }
 
@@ -143,7 +151,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let spot = self.back_as(node, with_content);
         self.stands_for(link.node, node);
         self.stands_at((link.node, was.before.unwrap_or(NO_VERSION)), spot);
-        self.divert_to_only_name(link.node, &link.place, node);
+        self.note_name(link.node, &link.place, node);
     }
 
     pub(super) fn free_or_conflict(&self, place: Place) -> Place {

@@ -4,7 +4,7 @@ use super::content::{Content, is_fresh};
 use super::replay::{NO_VERSION, Rebase, Spot, Whereabouts};
 use super::was::Was;
 use crate::model::{ConflictKind, NodeId, Place};
-use crate::ops::{Drop, Link, Make, Move, Rejection, Replaced, TreeMut, Verb, shapes_succession};
+use crate::ops::{Drop, Make, Move, Rejection, Replaced, TreeMut, Verb, shapes_succession};
 
 /// What the old view's node under the new name is in the new view, and where its content went if it went
 /// anywhere.
@@ -28,7 +28,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         };
         self.stands_for(old, arrived);
         self.stands_at((old, version), before.after(went));
-        self.divert_to_only_name(old, &rename.to, arrived);
+        self.note_name(old, &rename.to, arrived);
     }
 
     fn rename_live(&mut self, rename: &Move, node: NodeId, was: &Was) -> Outcome {
@@ -52,10 +52,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     /// The other side dropped this one of several names: the new one is a further name.
     fn name_again(&mut self, rename: &Move, node: NodeId) -> Outcome {
         let to = self.home(&rename.to);
-        if !self.leads(&to, node) {
-            let place = self.free_or_conflict(to);
-            self.emit_or_record(Verb::Link(Link { node, place }));
-        }
+        self.link_live(node, to);
         (node, None)
     }
 
@@ -172,6 +169,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let with_content = self.comes_back_with(content);
         let conflict = self.conflict(ConflictKind::PutDrop, node, content.version);
         self.result.conflicts.push(conflict.clone());
+        self.note_beginning(node, &self.place_of(&rename.from));
         make.place = self.home(&rename.to);
         make.conflict = Some(conflict);
         if self.tree.node(node).is_none() {
@@ -207,7 +205,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         } else if !swapped {
             self.record(ConflictKind::MoveMove, node, NO_VERSION);
         }
-        self.divert_to_only_name(rename.node, old_to, node);
-        self.divert_to_only_name(expected.node, old_from, other);
+        self.note_name(rename.node, old_to, node);
+        self.note_name(expected.node, old_from, other);
     }
 }

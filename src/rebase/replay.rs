@@ -24,10 +24,24 @@ pub struct Rebase<'t, 'r, T, O> {
     pub(super) stuck: BTreeSet<NodeId>,
     /// Names of the old view that read otherwise in the new one, by the old view's node and place.
     diverted: BTreeMap<(NodeId, Place), Place>,
+    /// Where nodes were that this replay moved, before it moved them first.
+    pub(super) began: BTreeMap<NodeId, Place>,
+    /// Nodes that this replay made or brought back.
+    made: BTreeSet<NodeId>,
+    /// Versions in which nodes came back with contents that this member had never seen.
+    pub(super) removed_contents: BTreeMap<NodeId, Version>,
+    /// Names that the other side had made when this member made them.
+    pub(super) shared: BTreeSet<Place>,
+    /// Files that this replay gave a content.
+    pub(super) edited: BTreeSet<NodeId>,
     /// Saves by rename that the ops that came out made, and the op as it was meant did not.
     successions: Vec<Succession>,
     /// The save by rename that the current op made in the old view.
     meant: Option<Succession>,
+    /// The old view's node that the current op is about.
+    pub(super) about: NodeId,
+    /// The last name that the current op made.
+    arrived: Option<Place>,
     tag: u64,
     pub(super) time: Timestamp,
 }
@@ -81,8 +95,15 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             result: Replayed::default(),
             stuck: BTreeSet::new(),
             diverted: BTreeMap::new(),
+            began: BTreeMap::new(),
+            made: BTreeSet::new(),
+            removed_contents: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            edited: BTreeSet::new(),
             successions: Vec::new(),
             meant: None,
+            about: NodeId::ROOT,
+            arrived: None,
             tag: 0,
             time: Timestamp::default(),
         }
@@ -92,6 +113,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
     pub fn step(&mut self, pending: Pending) {
         let was = Was::of(self.old, self.replayer.author, &pending.op);
         (self.tag, self.time, self.meant) = (pending.tag, pending.op.time, was.succession);
+        (self.about, self.arrived) = (pending.op.verb.node(), None);
         let first = self.result.ops.len();
         match pending.op.verb.clone() {
             Verb::Make(make) => self.make(make, &was),
@@ -140,8 +162,36 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
         let succession = Succession::among(&changes);
         self.successions.extend(succession.filter(|made| self.meant != Some(*made)));
         self.tree.write(changes);
+        match &op.verb {
+            Verb::Make(make) => {
+                self.made.insert(make.node);
+                self.stuck.remove(&make.node);
+                self.arrived = Some(make.place.clone());
+            }
+            Verb::Put(put) => _ = self.edited.insert(put.node),
+            Verb::Link(link) => self.arrived = Some(link.place.clone()),
+            Verb::Move(rename) => {
+                self.arrived = Some(rename.to.clone());
+                self.note_beginning(rename.node, &rename.from);
+                let other = rename.replaces.filter(|_| rename.exchange);
+                other.into_iter().for_each(|other| self.note_beginning(other.node, &rename.to));
+            }
+            _ => {}
+        }
         self.result.ops.push(Pending { op, tag: self.tag });
         Ok(succession)
+    }
+
+    /// Tells whether a node came back with a content that the other side made and removed again, and still has it.
+    pub(super) fn has_removed_content(&self, node: NodeId) -> bool {
+        self.removed_contents.get(&node) == Some(&self.spot(node).version)
+    }
+
+    /// Keeps where a node was before this replay moved it, unless it was made in this replay.
+    pub(super) fn note_beginning(&mut self, node: NodeId, place: &Place) {
+        if !self.made.contains(&node) {
+            self.began.entry(node).or_insert_with(|| place.clone());
+        }
     }
 
     /// Applies an op that is expected to fit; should it not, that is recorded instead.
@@ -259,10 +309,23 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
         if self.leads(&here, node) {
             return Whereabouts::There(here);
         }
-        let others: Vec<Place> =
-            was.places.iter().filter(|other| *other != place).map(|other| self.actual(old, other)).collect();
-        let unknown = self.tree.places(node).into_iter().find(|place| !others.contains(place));
-        unknown.map_or(Whereabouts::Gone, Whereabouts::Elsewhere)
+        self.moved_name(old, node, place, &was.places).map_or(Whereabouts::Gone, Whereabouts::Elsewhere)
+    }
+
+    /// The new name for one of `places` of the old view that does not lead to the node any more. Several such
+    /// names, and fewer new ones, leave it open which were moved and which removed: then none counts as moved.
+    fn moved_name(&self, old: NodeId, node: NodeId, place: &Place, places: &[Place]) -> Option<Place> {
+        let known: Vec<Place> = places.iter().map(|place| self.actual(old, place)).collect();
+        let missing: Vec<&Place> = places
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| !self.leads(known, node))
+            .map(|(place, _)| place)
+            .collect();
+        let new: Vec<Place> =
+            self.tree.places(node).into_iter().filter(|name| !known.contains(name)).collect();
+        let rank = missing.iter().position(|missing| *missing == place).unwrap_or(0);
+        new.get(rank).filter(|_| new.len() >= missing.len()).cloned()
     }
 
     fn actual(&self, old: NodeId, place: &Place) -> Place {
@@ -270,25 +333,30 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
         diverted.cloned().unwrap_or_else(|| self.place_of(place))
     }
 
-    /// States that the name `old` has at `place` of the old view is `actual` in the new one.
-    pub(super) fn divert(&mut self, old: NodeId, place: &Place, actual: Place) {
-        if self.place_of(place) == actual {
-            self.diverted.remove(&(old, place.clone()));
-        } else {
-            self.diverted.insert((old, place.clone()), actual);
+    /// Notes which name of `node` is the one that `old` now has at `place` of the old view.
+    pub(super) fn note_name(&mut self, old: NodeId, place: &Place, node: NodeId) {
+        let key = (old, place.clone());
+        self.diverted.remove(&key);
+        if self.leads(&self.place_of(place), node) {
+            return;
         }
-    }
-
-    /// As [`Rebase::divert`], for a node with one name.
-    pub(super) fn divert_to_only_name(&mut self, old: NodeId, place: &Place, node: NodeId) {
-        if let [only] = self.tree.places(node).as_slice() {
-            self.divert(old, place, only.clone());
-        }
+        let arrived = self.arrived.clone().filter(|arrived| self.leads(arrived, node));
+        let name = arrived.or_else(|| self.moved_name(old, node, place, &self.old.places(old)));
+        name.map(|name| self.diverted.insert(key, name));
     }
 
     /// A free conflict name beside `place`.
     pub(super) fn conflict_place(&self, place: &Place) -> Place {
-        let taken = |name: &Name| self.tree.child(place.parent, name).is_some();
+        self.conflict_place_where(place, |_| true)
+    }
+
+    /// A conflict name beside `place` that is free or `node`'s already.
+    pub(super) fn conflict_place_of(&self, node: NodeId, place: &Place) -> Place {
+        self.conflict_place_where(place, |there| there != node)
+    }
+
+    fn conflict_place_where(&self, place: &Place, counts: impl Fn(NodeId) -> bool) -> Place {
+        let taken = |name: &Name| self.tree.child(place.parent, name).is_some_and(&counts);
         let name = super::conflict_name(&place.name, self.replayer.member_name, taken);
         Place { parent: place.parent, name }
     }

@@ -48,6 +48,12 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn bring_back_with(&mut self, spot: Spot, content: Content) -> Spot {
         let conflict = self.conflict(ConflictKind::PutDrop, spot.node, spot.version);
         let mut make = self.as_it_was(spot.node).unwrap_or_else(|| self.nameless(spot.node));
+        // Where this member has it, rather than where another saw it last.
+        let about = Some(self.about).filter(|about| self.node_of(*about) == spot.node);
+        let here = self.old.places(about.unwrap_or(spot.node));
+        if let Some(here) = here.first().filter(|_| !here.contains(&make.place)) {
+            make.place = here.clone();
+        }
         make.place = self.home(&make.place);
         make.body = Body::File(content.manifest);
         make.mtime = content.mtime;
@@ -92,8 +98,12 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     }
 
     /// Where the content of the old view stands once its node is back as `node`.
-    pub(super) fn back_as(&self, node: NodeId, with_content: bool) -> Spot {
+    pub(super) fn back_as(&mut self, node: NodeId, with_content: bool) -> Spot {
         let spot = self.spot(node);
-        if with_content { spot } else { Spot { version: NO_VERSION, ..spot } }
+        if with_content {
+            return spot;
+        }
+        self.removed_contents.insert(node, spot.version);
+        Spot { version: NO_VERSION, ..spot }
     }
 }

@@ -1,5 +1,6 @@
 //! Rebase tested with a small hub: a log, and members that work on a view of their own.
 
+mod deeds;
 mod laws;
 mod rows;
 mod rows_contents;

@@ -1,9 +1,8 @@
 //! How a row of the conflict table is told and tried: both ways round, as short texts.
 
-use super::space::{Member, Space, contents_of, listing};
+use super::space::{Member, Space, contents_of, listing, unwanted};
 use crate::model::{Conflict, MemberNumber};
 use crate::ops::{MemoryTree, path_of};
-use std::collections::BTreeSet;
 
 /// What one member does.
 pub type Deeds = fn(&mut Member);
@@ -39,11 +38,10 @@ pub fn meet(common: Deeds, ann: Deeds, bob: Deeds, first: MemberNumber) -> Met {
 /// Whatever was written is in the log, and in the tree unless somebody removed or replaced it knowingly.
 pub fn check_reachable(space: &Space, members: [&Member; 2]) {
     let (accepted, there) = (space.contents(), contents_of(&space.head));
-    let superseded: BTreeSet<u64> = members.iter().flat_map(|member| member.superseded.clone()).collect();
+    let unwanted = unwanted(space, &members);
     for content in members.iter().flat_map(|member| &member.written) {
         assert!(accepted.contains(content), "content {content} never reached the log");
-        let reachable = there.contains(content) || superseded.contains(content);
-        let kept = reachable || space.replaced_in_copies.contains(content);
+        let kept = there.contains(content) || unwanted.contains(content);
         assert!(kept, "content {content} is in no file");
     }
 }

@@ -98,6 +98,21 @@ fn two_files_made_under_one_name_are_both_kept() {
 }
 
 #[test]
+fn files_made_one_after_another_under_a_taken_name_are_all_kept() {
+    row(
+        nothing,
+        |ann| ann.write("a", 1),
+        |bob| {
+            bob.write("a", 2);
+            bob.mv("a", "b");
+            bob.write("a", 3);
+        },
+        "a=1; a (conflict bob)=3; b=2 | MakeMake",
+        "a=3; a (conflict ann)=1; b=2 | MakeMake",
+    );
+}
+
+#[test]
 fn equal_links_and_specials_made_twice_are_one() {
     row(nothing, |ann| ann.symlink("l", "x"), |bob| bob.symlink("l", "x"), "l", "l");
     row(
@@ -317,6 +332,36 @@ fn a_link_outlives_the_removal_of_another_name() {
     row(linked, |ann| ann.rm("a"), |bob| bob.rm("b"), "", "");
     row(linked, |ann| ann.rm("a"), |bob| bob.rm("a"), "b=1", "b=1");
     row(linked, |ann| ann.rm("a"), |bob| bob.write("b", 2), "b=2", "b=2");
+    row(
+        linked,
+        |ann| ann.rm("a"),
+        |bob| {
+            bob.rm("a");
+            bob.mv("b", "c");
+        },
+        "c=1",
+        "c=1",
+    );
+    row(
+        linked,
+        |ann| {
+            ann.write("a", 2);
+            ann.rm("a");
+        },
+        |bob| bob.rm("b"),
+        "b=2 | DropPut",
+        "b=2 | PutDrop",
+    );
+    row(
+        file,
+        |ann| {
+            ann.ln("a", "b");
+            ann.rm("b");
+        },
+        |bob| bob.mv("a", "b"),
+        "b=1",
+        "b=1",
+    );
     row(linked, |ann| ann.mv("a", "c"), |bob| bob.rm("a"), "b=1", "b=1; c=1");
     row(linked, |ann| ann.mv("a", "c"), |bob| bob.mv("b", "e"), "c=1; e=1", "c=1; e=1");
     row(linked, |ann| ann.mv("a", "c"), |bob| bob.mv("a", "e"), "b=1; c=1 | MoveMove", "b=1; e=1 | MoveMove");

@@ -23,6 +23,14 @@ pub fn number(manifest: &Manifest) -> u64 {
     u64::from_be_bytes(chunk.0[..8].try_into().expect("8 bytes"))
 }
 
+/// A file open for writing: where the content stands that it was opened with, or was written through it last.
+#[derive(Clone, Copy)]
+pub struct Handle {
+    pub node: NodeId,
+    pub version: Version,
+    pub content: u64,
+}
+
 /// The hub's side.
 #[derive(Default)]
 pub struct Space {
@@ -43,6 +51,7 @@ pub struct Member {
     pub journal: Vec<Pending>,
     counter: u64,
     time: i64,
+    pub handle: Option<Handle>,
     /// Contents this member wrote.
     pub written: BTreeSet<u64>,
     /// Contents this member removed or replaced while it saw them.
@@ -85,6 +94,7 @@ impl Member {
             journal: Vec::new(),
             counter: 0,
             time: i64::from(number),
+            handle: None,
             written: BTreeSet::new(),
             superseded: BTreeSet::new(),
         }
@@ -101,9 +111,36 @@ impl Member {
         self.time += 10;
         let op = Op { time: Timestamp { seconds: self.time, nanos: 0 }, verb };
         let changes = apply(&self.view, self.number, &op).unwrap_or_else(|why| panic!("{op:?}: {why}"));
+        let had = self.handle.map(|handle| self.stands(handle));
         self.view.write(changes);
+        if had == Some(true) && !self.handle.is_some_and(|handle| self.stands(handle)) {
+            // Replaced or removed on this very mount: what is written through it from now on is nobody's.
+            self.handle = None;
+        }
         self.written.extend(op.verb.manifest().map(number));
         self.journal.push(Pending { op, tag: self.time as u64 });
+    }
+
+    fn stands(&self, handle: Handle) -> bool {
+        self.view.node(handle.node).is_some_and(|node| node.version == handle.version)
+    }
+
+    pub fn open(&self, node: NodeId) -> Handle {
+        let row = self.view.node(node).expect("an open file is there");
+        Handle {
+            node,
+            version: row.version,
+            content: number(row.manifest().expect("an open file is a file")),
+        }
+    }
+
+    /// Writes through the open file, whatever has become of its name and node.
+    pub fn write_open(&mut self, new: u64) {
+        let Some(handle) = self.handle else { return };
+        self.superseded.insert(handle.content);
+        let replayed = self.put_late(handle.node, handle.version, new);
+        let (node, version) = follow(&replayed, handle.node, handle.version.next());
+        self.handle = Some(Handle { node, version, content: new });
     }
 
     /// Applies what the hub accepted since, and replays the journal on it.
@@ -133,6 +170,10 @@ impl Member {
         check_mappings(old, &view, &replayed);
         self.view = view;
         self.journal = replayed.ops.clone();
+        self.handle = self.handle.map(|handle| {
+            let (node, version) = follow(&replayed, handle.node, handle.version);
+            Handle { node, version, ..handle }
+        });
         replayed
     }
 
@@ -181,6 +222,13 @@ impl Member {
     }
 }
 
+/// Where a content stands after a replay.
+fn follow(replayed: &Replayed, node: NodeId, version: Version) -> (NodeId, Version) {
+    let moved = replayed.versions.get(&(node, version)).copied();
+    let elsewhere = replayed.nodes.get(&node).map(|node| (*node, Version(0)));
+    moved.or(elsewhere).unwrap_or((node, version))
+}
+
 /// Every name leads to a live node, every live node but the root has a name, a directory has exactly one and is
 /// below the root, copies of open conflicts are live.
 fn check_well_formed(tree: &MemoryTree) {
@@ -205,12 +253,7 @@ fn check_well_formed(tree: &MemoryTree) {
 fn check_mappings(old: &MemoryTree, new: &MemoryTree, replayed: &Replayed) {
     for (id, node) in &old.nodes {
         let Some(had) = node.manifest() else { continue };
-        let mapped = replayed.versions.get(&(*id, node.version)).copied();
-        let (now, version) = match mapped {
-            Some(mapped) => mapped,
-            None if replayed.nodes.contains_key(id) => continue,
-            None => (*id, node.version),
-        };
+        let (now, version) = follow(replayed, *id, node.version);
         if let Some(row) = new.node(now).filter(|row| row.version == version) {
             let has = row.manifest().expect("a file stays a file");
             assert_eq!(
@@ -237,6 +280,14 @@ pub fn listing(tree: &MemoryTree) -> BTreeMap<String, Option<u64>> {
 /// The contents of all files of a tree.
 pub fn contents_of(tree: &MemoryTree) -> BTreeSet<u64> {
     tree.nodes.values().filter_map(Node::manifest).map(number).collect()
+}
+
+/// Contents that are rightly in no file: replaced or removed by somebody who saw them. Of a file with several
+/// names a name is enough, as members may remove one each.
+pub fn unwanted(space: &Space, members: &[&Member]) -> BTreeSet<u64> {
+    let mut unwanted = space.replaced_in_copies.clone();
+    members.iter().for_each(|member| unwanted.extend(&member.superseded));
+    unwanted
 }
 
 /// The version of a node that must be live.
