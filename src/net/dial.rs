@@ -6,8 +6,8 @@ use super::identity::Identity;
 use super::key::Fingerprint;
 use super::probe::{self, unspecified};
 use super::{tls, transport};
-use quinn::ConnectionError;
 use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ConnectionError, EndpointConfig};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -160,7 +160,9 @@ impl Attempt {
         let crypto = QuicClientConfig::try_from(crypto).map_err(|error| local(error.to_string()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport::dialing()));
-        let endpoint = transport::endpoint(unspecified(self.address), None).map_err(ConnectError::Local)?;
+        let here = unspecified(self.address);
+        let endpoint = transport::endpoint(here, EndpointConfig::default(), None);
+        let endpoint = endpoint.map_err(ConnectError::Local)?;
         // The name is not sent and not looked at: the key alone decides.
         let connecting = endpoint.connect_with(config, self.address, "hub");
         let connecting = connecting.map_err(|error| self.unreachable(error.to_string()))?;

@@ -1,16 +1,19 @@
 //! Frames on a stream: a `u32` length, little-endian, and that many bytes.
 //!
-//! Invariant: a receiver holds no more memory than twice what has arrived of a frame, whatever length was
+//! Invariant: a receiver holds at most 64 KiB or twice what has arrived of a frame, whatever length was
 //! announced; and a stream never goes on after half a frame, neither sent nor received.
 
 use super::closing::Closed;
 use crate::wire::{FRAME_BYTES_MAX, Malformed, decode, encode};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 const LENGTH_BYTES: usize = 4;
+/// A frame up to this size gets its memory at once.
+const FIRST_BYTES: usize = 64 * 1024;
 /// The code of a stream abandoned in the middle of a frame.
 const ABANDONED: VarInt = VarInt::from_u32(1);
 
@@ -136,13 +139,15 @@ impl From<WriteError> for SendError {
 #[derive(Debug)]
 pub struct FrameReceiver {
     stream: RecvStream,
-    /// What has arrived of the frame that is arriving, its length included.
-    arrived: Vec<u8>,
+    /// What has arrived of the length of the frame that is arriving,
+    head: Vec<u8>,
+    /// and what of its bytes.
+    body: Vec<u8>,
 }
 
 impl FrameReceiver {
     pub(super) fn new(stream: RecvStream) -> FrameReceiver {
-        FrameReceiver { stream, arrived: Vec::new() }
+        FrameReceiver { stream, head: Vec::with_capacity(LENGTH_BYTES), body: Vec::new() }
     }
 
     /// Receives the next frame; None where the stream ended cleanly. Cancelling this loses nothing.
@@ -150,19 +155,23 @@ impl FrameReceiver {
     /// # Errors
     /// [`ReceiveError`]; the stream is of no more use then.
     pub async fn receive(&mut self) -> Result<Option<Vec<u8>>, ReceiveError> {
-        loop {
-            let missing = self.missing()?;
-            if missing == 0 {
-                let mut frame = std::mem::take(&mut self.arrived);
-                frame.drain(..LENGTH_BYTES);
-                return Ok(Some(frame));
-            }
-            match self.stream.read_chunk(missing, true).await? {
-                Some(chunk) => self.arrived.extend_from_slice(&chunk.bytes),
-                None if self.arrived.is_empty() => return Ok(None),
-                None => return Err(ReceiveError::Truncated),
+        while self.head.len() < LENGTH_BYTES {
+            let missing = LENGTH_BYTES - self.head.len();
+            if read_some(&mut self.stream, &mut self.head, missing).await? == 0 {
+                let clean = self.head.is_empty();
+                return if clean { Ok(None) } else { Err(ReceiveError::Truncated) };
             }
         }
+        let bytes = announced(&self.head)?;
+        while self.body.len() < bytes {
+            let missing = bytes - self.body.len();
+            make_room(&mut self.body, missing);
+            if read_some(&mut self.stream, &mut self.body, missing).await? == 0 {
+                return Err(ReceiveError::Truncated);
+            }
+        }
+        self.head.clear();
+        Ok(Some(std::mem::take(&mut self.body)))
     }
 
     /// Receives the next frame and decodes it as `what`; None where the stream ended cleanly.
@@ -180,20 +189,36 @@ impl FrameReceiver {
     /// Bytes of memory held for the frame that is arriving.
     #[cfg(test)]
     pub(super) fn reserved(&self) -> usize {
-        self.arrived.capacity()
+        self.body.capacity()
     }
+}
 
-    /// How many bytes there must still come, of the length or of what it announces.
-    fn missing(&self) -> Result<usize, ReceiveError> {
-        let Some((length, body)) = self.arrived.split_first_chunk::<LENGTH_BYTES>() else {
-            return Ok(LENGTH_BYTES - self.arrived.len());
-        };
-        let bytes = u32::from_le_bytes(*length) as usize;
-        if bytes > FRAME_BYTES_MAX {
-            return Err(ReceiveError::Oversized { bytes });
-        }
-        Ok(bytes - body.len())
+fn announced(head: &[u8]) -> Result<usize, ReceiveError> {
+    let length: [u8; LENGTH_BYTES] = head.try_into().expect("the whole length is there");
+    let bytes = u32::from_le_bytes(length) as usize;
+    if bytes > FRAME_BYTES_MAX { Err(ReceiveError::Oversized { bytes }) } else { Ok(bytes) }
+}
+
+/// Lets a full buffer grow to twice its size, but not beyond what is missing.
+fn make_room(body: &mut Vec<u8>, missing: usize) {
+    if body.len() == body.capacity() {
+        body.reserve_exact(missing.min(body.len().max(FIRST_BYTES)));
     }
+}
+
+/// Appends what is there, `missing` bytes at most; 0 only where the stream has ended. Cancelling this
+/// loses nothing.
+async fn read_some(
+    stream: &mut RecvStream,
+    buffer: &mut Vec<u8>,
+    missing: usize,
+) -> Result<usize, ReceiveError> {
+    let room = buffer.capacity() - buffer.len();
+    let read = stream.read_buf(&mut buffer.limit(missing.min(room))).await;
+    read.map_err(|error| match error.downcast::<ReadError>() {
+        Ok(error) => error.into(),
+        Err(_) => ReceiveError::Abandoned,
+    })
 }
 
 impl From<ReadError> for ReceiveError {

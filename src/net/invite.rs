@@ -138,7 +138,8 @@ mod tests {
         let good = invite("h");
         let url = good.to_string();
         let hub = good.hub.to_string();
-        let cases: [(String, fn(&InviteError) -> bool); 15] = [
+        type Is = fn(&InviteError) -> bool;
+        let cases: [(String, Is); 15] = [
             ("".into(), |e| matches!(e, InviteError::Scheme)),
             ("http://h:1/s?hub=a&token=b".into(), |e| matches!(e, InviteError::Scheme)),
             ("ééééééé".into(), |e| matches!(e, InviteError::Scheme)),

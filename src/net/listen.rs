@@ -7,7 +7,7 @@
 use super::closing::{CloseCode, Closed};
 use super::connection::Connection;
 use super::identity::Identity;
-use super::{tls, transport};
+use super::{reset, tls, transport};
 use quinn::crypto::rustls::QuicServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Listener {
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(Arc::new(transport::accepting()));
         transport::bound_incoming(&mut config);
-        let endpoint = transport::endpoint(address, Some(config))?;
+        let endpoint = transport::endpoint(address, reset::endpoint_config(identity), Some(config))?;
         Ok(Listener { endpoint, unfinished: Arc::default() })
     }
 

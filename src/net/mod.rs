@@ -20,6 +20,7 @@ mod transport;
 mod frame;
 mod closing;
 mod connection;
+mod reset;
 mod listen;
 mod dial;
 mod probe;

@@ -74,6 +74,7 @@ fn common() -> TransportConfig {
 /// Binds a UDP socket to `address` and makes it a QUIC endpoint, which dials only unless given a `server`.
 pub(super) fn endpoint(
     address: SocketAddr,
+    config: EndpointConfig,
     server: Option<quinn::ServerConfig>,
 ) -> io::Result<quinn::Endpoint> {
     let socket = UdpSocket::bind(address)?;
@@ -81,5 +82,5 @@ pub(super) fn endpoint(
     let _ = set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_BYTES);
     let _ = set_socket_send_buffer_size(&socket, SOCKET_BUFFER_BYTES);
     let runtime = Arc::new(quinn::TokioRuntime);
-    quinn::Endpoint::new(EndpointConfig::default(), server, socket, runtime)
+    quinn::Endpoint::new(config, server, socket, runtime)
 }

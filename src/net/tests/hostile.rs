@@ -2,15 +2,23 @@
 
 use super::*;
 use crate::wire::{FRAME_BYTES_MAX, FromMember};
+use quinn::EndpointConfig;
 use std::net::UdpSocket;
+use std::sync::Arc;
+
+/// Begins to connect as a member would, but for what `change` makes of its TLS.
+fn dial_raw(hub: &Hub, change: impl Fn(&mut rustls::ClientConfig)) -> (quinn::Connecting, quinn::Endpoint) {
+    let (mut crypto, _) = tls::client_config(&Identity::generate(), hub.fingerprint());
+    change(&mut crypto);
+    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
+    let endpoint = transport::endpoint(([127, 0, 0, 1], 0).into(), EndpointConfig::default(), None).unwrap();
+    let config = quinn::ClientConfig::new(Arc::new(crypto));
+    (endpoint.connect_with(config, hub.address, "hub").unwrap(), endpoint)
+}
 
 /// A connection past the handshake whose streams take raw bytes, as an attacker with a key has it.
 async fn attacker(hub: &Hub) -> (Connection, quinn::Connection, quinn::Endpoint) {
-    let (crypto, _) = tls::client_config(&Identity::generate(), hub.fingerprint());
-    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
-    let endpoint = transport::endpoint(([127, 0, 0, 1], 0).into(), None).unwrap();
-    let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
-    let connecting = endpoint.connect_with(config, hub.address, "hub").unwrap();
+    let (connecting, endpoint) = dial_raw(hub, |_| {});
     let (accepted, connecting) = tokio::join!(hub.accept(), connecting);
     (accepted.unwrap(), connecting.unwrap(), endpoint)
 }
@@ -117,11 +125,7 @@ async fn peers_that_never_finish_their_handshake_do_not_block_others() {
     let mut unfinished = Vec::new();
     for _ in 0..20 {
         // The first packet arrives, and then its sender is gone.
-        let (crypto, _) = tls::client_config(&Identity::generate(), hub.fingerprint());
-        let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
-        let endpoint = transport::endpoint(([127, 0, 0, 1], 0).into(), None).unwrap();
-        let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
-        let connecting = endpoint.connect_with(config, hub.address, "hub").unwrap();
+        let (connecting, endpoint) = dial_raw(&hub, |_| {});
         let incoming = soon(hub.listener.accept()).await.unwrap();
         unfinished.push((incoming, connecting, endpoint));
     }
@@ -131,12 +135,7 @@ async fn peers_that_never_finish_their_handshake_do_not_block_others() {
 #[tokio::test]
 async fn a_peer_that_shows_no_key_gets_no_connection() {
     let hub = Hub::start();
-    let (mut crypto, _) = tls::client_config(&Identity::generate(), hub.fingerprint());
-    crypto.client_auth_cert_resolver = std::sync::Arc::new(NoKey);
-    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
-    let endpoint = transport::endpoint(([127, 0, 0, 1], 0).into(), None).unwrap();
-    let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
-    let connecting = endpoint.connect_with(config, hub.address, "hub").unwrap();
+    let (connecting, _endpoint) = dial_raw(&hub, |crypto| crypto.client_auth_cert_resolver = Arc::new(NoKey));
     let (accepted, connecting) = soon(async { tokio::join!(hub.accept(), connecting) }).await;
     assert!(matches!(accepted, Err(HandshakeError::Failed(_))), "{accepted:?}");
     if let Ok(connection) = connecting {
@@ -153,7 +152,7 @@ impl rustls::client::ResolvesClientCert for NoKey {
         &self,
         _hints: &[&[u8]],
         _schemes: &[rustls::SignatureScheme],
-    ) -> Option<std::sync::Arc<rustls::sign::CertifiedKey>> {
+    ) -> Option<Arc<rustls::sign::CertifiedKey>> {
         None
     }
 
@@ -169,12 +168,7 @@ impl rustls::client::ResolvesClientCert for NoKey {
 #[tokio::test]
 async fn another_protocol_is_refused_in_the_handshake() {
     let hub = Hub::start();
-    let (mut crypto, _) = tls::client_config(&Identity::generate(), hub.fingerprint());
-    crypto.alpn_protocols = vec![b"h3".to_vec()];
-    let crypto = quinn::crypto::rustls::QuicClientConfig::try_from(crypto).unwrap();
-    let endpoint = transport::endpoint(([127, 0, 0, 1], 0).into(), None).unwrap();
-    let config = quinn::ClientConfig::new(std::sync::Arc::new(crypto));
-    let connecting = endpoint.connect_with(config, hub.address, "hub").unwrap();
+    let (connecting, _endpoint) = dial_raw(&hub, |crypto| crypto.alpn_protocols = vec![b"h3".to_vec()]);
     let (accepted, connecting) = soon(async { tokio::join!(hub.accept(), connecting) }).await;
     assert!(matches!(accepted, Err(HandshakeError::Failed(_))), "{accepted:?}");
     assert!(connecting.is_err());

@@ -3,6 +3,8 @@
 mod connecting;
 mod frames;
 mod hostile;
+mod network;
+mod relay;
 mod throughput;
 
 use super::*;
