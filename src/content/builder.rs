@@ -66,12 +66,18 @@ impl ManifestBuilder {
         self.fill_block(left - whole);
     }
 
-    /// Ends the content. Where the list of extents is long it becomes content itself, and goes to the sink.
-    pub fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> Manifest {
+    /// Cuts what is left of the content; nothing may be pushed after it.
+    pub fn end(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
         let block = std::mem::take(&mut self.block);
         let extents = &mut self.extents;
         self.cutter.push(&block, |bytes| add_chunk(extents, bytes, sink));
         self.end_run(sink);
+    }
+
+    /// Ends the content, unless that is done. Where the list of extents is long it becomes content itself, and
+    /// goes to the sink.
+    pub fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> Manifest {
+        self.end(sink);
         let md5 = self.tag.finish();
         let chunks = if self.extents.len() <= MANIFEST_EXTENTS_MAX {
             ChunkList::Flat(self.extents)
