@@ -19,7 +19,7 @@ pub struct Captured {
 
 impl<S: Store> Replica<S> {
     /// Takes content into the journal and clears the inode's dirty mark. Content equal to the last captured
-    /// makes no op.
+    /// makes no op. `now` is when the inode last changed.
     ///
     /// # Errors
     /// [`LocalError::Write`]; the mark then stays.
@@ -40,6 +40,8 @@ impl<S: Store> Work<'_, S> {
         if let Some(backing) = &mut inode.backing {
             backing.content = Some(content_of(&captured.manifest));
         }
+        // POSIX: changing content changes ctime.
+        inode.ctime = inode.ctime.max(self.now);
         self.txn.remove(keys::dirty(ino));
         let has_bytes = captured.manifest.length > 0;
         if self.embryo(inode.node).is_some() {
