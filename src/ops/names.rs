@@ -57,6 +57,8 @@ pub(super) fn apply_link(tree: &impl Tree, time: Timestamp, link: &Link) -> Resu
     check_free(tree, &link.place)?;
     Ok(vec![
         Change::Name { place: link.place.clone(), was: None, now: Some(link.node) },
+        // The row stays as it is, but is written: a member's journal must mark it as touched.
+        Change::Node(link.node, Some(node)),
         touched(link.place.parent, parent, time),
     ])
 }
@@ -80,6 +82,9 @@ pub(super) fn apply_drop(
             Some(newcomer) => changes.extend(succeed_moved_aside(tree, drop.node, node, newcomer)),
             None => changes.extend(end(tree, drop.node, node, drop.place.clone(), None)),
         }
+    } else {
+        // Written unchanged, as in a link.
+        changes.push(Change::Node(drop.node, Some(node)));
     }
     changes.push(touched(drop.place.parent, parent, time));
     Ok(changes)
