@@ -18,10 +18,14 @@ pub struct Replayed {
     pub versions: BTreeMap<(NodeId, Version), (NodeId, Version)>,
     pub conflicts: Vec<Conflict>,
 }
-pub fn replay<T: TreeMut>(
+pub fn replay<T: TreeMut, O: TreeMut>(
     _tree: &mut T,
+    _old: &mut O,
     _pending: impl IntoIterator<Item = Pending>,
     _r: Replayer,
 ) -> Replayed {
+    unreachable!()
+}
+pub fn replay_late<T: TreeMut>(_tree: &mut T, _late: Pending, _r: Replayer) -> Replayed {
     unreachable!()
 }

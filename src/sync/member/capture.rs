@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::{Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, Manifest, Timestamp};
+use crate::model::{Body, ChunkId, Manifest, Timestamp};
 use crate::ops::{Op, Put, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
 
@@ -12,6 +12,8 @@ use crate::sync::kv::{Durability, Store};
 pub struct Captured {
     pub ino: Ino,
     pub manifest: Manifest,
+    /// The chunks of the manifest's list, where it is a tree.
+    pub list: Vec<(ChunkId, Vec<u8>)>,
     pub mtime: Timestamp,
 }
 
@@ -28,8 +30,11 @@ impl<S: Store> Replica<S> {
 }
 
 impl<S: Store> Work<'_, S> {
-    fn capture(&mut self, captured: Captured) -> Result<(), LocalError> {
+    fn capture(&mut self, mut captured: Captured) -> Result<(), LocalError> {
         let ino = captured.ino;
+        for (chunk, bytes) in std::mem::take(&mut captured.list) {
+            self.txn.put(keys::spool(chunk), bytes);
+        }
         // An inode that lost its last name meanwhile has nothing to say.
         let Some(mut inode) = self.inode(ino) else { return Ok(()) };
         if let Some(backing) = &mut inode.backing {

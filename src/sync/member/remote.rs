@@ -174,9 +174,9 @@ impl<S: Store> Work<'_, S> {
         if dirty || inode.backing.is_some_and(|backing| backing.content == Some(content)) {
             return false;
         }
-        self.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
+        self.give_up_backing(ino, &inode);
         let backing = Some(Backing { file, content: Some(content) });
-        self.save_inode(ino, &Inode { backing, version: row.version, ..inode });
+        self.save_inode(ino, &Inode { backing, version: row.version, unsent: false, ..inode });
         true
     }
 

@@ -39,7 +39,7 @@ impl<S: Store> Work<'_, S> {
         self.txn.put(keys::meta("slot"), vec![self.state.slot.0]);
         self.save_position(position);
         self.state.session.phase = Phase::Live;
-        self.replay_on_base();
+        self.replay_on_base(before);
         let (rows, nodes) = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);
@@ -117,7 +117,7 @@ pub(super) fn renumber_pending<S: Store>(work: &mut Work<'_, S>, from: MemberNum
             work.bind(ino, Inode { node: rename(*node), ..inode });
         }
     }
-    work.replay_on_base();
+    work.replay_on_base(work.state.slot);
     work.note_changes();
 }
 
