@@ -9,9 +9,15 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Threads that serve the kernel. More make no difference on a few cores, fewer let one slow call hold up others.
 const THREADS: usize = 4;
+/// How long an unmounted directory's last requests are waited for; files still open have no last one.
+const LAST_REQUEST_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The threads that serve the kernel cannot be waited for with a limit, so they are looked at this often.
+const END_CHECK: Duration = Duration::from_millis(10);
 
 /// How a volume is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,12 +98,35 @@ impl Mount {
         self.session.guard.is_finished()
     }
 
-    /// Unmounts it. What is still open stays usable until it is closed where `lazily` is set; else that is an
-    /// error. [`Mount::is_over`] tells when the last request has been answered.
+    /// Ends a mount that somebody unmounted.
     ///
     /// # Errors
-    /// Those of `umount(2)`: `EBUSY` while files are open or directories are somebody's current one.
-    pub fn unmount(&self, lazily: bool) -> io::Result<()> {
-        if self.is_over() { Ok(()) } else { detach(&self.directory, lazily) }
+    /// None now; what ends the conversation with the kernel is its business.
+    pub fn wait(self) -> io::Result<()> {
+        self.wait_for_end(Duration::MAX);
+        Ok(())
+    }
+
+    /// Unmounts it. Where files are still open on it the name goes at once, and they work until the process ends.
+    ///
+    /// # Errors
+    /// Those of `umount(2)`.
+    pub fn unmount(self) -> io::Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        match detach(&self.directory, false) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => detach(&self.directory, true)?,
+            other => other?,
+        }
+        self.wait_for_end(LAST_REQUEST_WAIT_MAX);
+        Ok(())
+    }
+
+    fn wait_for_end(&self, limit: Duration) {
+        let begun = Instant::now();
+        while !self.is_over() && begun.elapsed() < limit {
+            thread::sleep(END_CHECK);
+        }
     }
 }
