@@ -7,6 +7,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a process: threads, clocks and files belong here")]
 
+pub mod config;
+pub mod options;
+pub mod mounts;
+pub mod control;
 mod assemble;
 mod content;
 mod driver;
