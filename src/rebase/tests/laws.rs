@@ -100,7 +100,8 @@ impl World {
             .filter(|content| !superseded.contains(content) && !there.contains(content))
             .collect();
         let accepted = self.space.contents();
-        let unsent: Vec<u64> = of_all(|member| &member.written).filter(|one| !accepted.contains(one)).collect();
+        let unsent: Vec<u64> =
+            of_all(|member| &member.written).filter(|one| !accepted.contains(one)).collect();
         assert!(unsent.is_empty(), "contents {unsent:?} never reached the log");
         assert!(gone.is_empty(), "contents {gone:?} are in no file of {:?}", listing(&self.space.head));
     }
@@ -316,16 +317,20 @@ fn stats() {
         world.run(&before);
         world.settle();
         world.run(&after);
-        for _ in 0..2 { for m in &mut world.members {
-            let n = m.journal.len();
-            let r = m.sync(&mut world.space);
-            let mut k = kinds.borrow_mut();
-            *k.entry("changed".into()).or_default() += usize::from(r.changed);
-            *k.entry("journal".into()).or_default() += n;
-            *k.entry("nodes".into()).or_default() += r.nodes.len();
-            *k.entry("versions".into()).or_default() += r.versions.len();
-            for c in r.conflicts { *k.entry(format!("{:?}", c.kind)).or_default() += 1; }
-        } }
+        for _ in 0..2 {
+            for m in &mut world.members {
+                let n = m.journal.len();
+                let r = m.sync(&mut world.space);
+                let mut k = kinds.borrow_mut();
+                *k.entry("changed".into()).or_default() += usize::from(r.changed);
+                *k.entry("journal".into()).or_default() += n;
+                *k.entry("nodes".into()).or_default() += r.nodes.len();
+                *k.entry("versions".into()).or_default() += r.versions.len();
+                for c in r.conflicts {
+                    *k.entry(format!("{:?}", c.kind)).or_default() += 1;
+                }
+            }
+        }
     });
     eprintln!("{:#?}", kinds.borrow());
 }
