@@ -9,6 +9,9 @@ mod key;
 mod message;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::{Malformed, decode, decode_rest, encode};
 pub use key::{Row, RowKey, Rows, decode_row_key};
 pub use message::{
