@@ -7,6 +7,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "a process: threads, clocks and files belong here")]
 
+pub mod config;
+pub mod options;
+pub mod mounts;
+pub mod control;
+mod answer;
 mod assemble;
 mod content;
 mod driver;
@@ -14,11 +19,14 @@ mod fetch;
 mod files;
 mod link;
 mod remote;
+mod reserved;
 mod run;
+mod serve;
 mod shared;
 mod source;
 
 pub use link::LinkState;
 pub use remote::Remote;
 pub use run::{MemberError, MemberOptions, Running, start};
+pub use serve::{MountRequest, RunError, run};
 pub use shared::{Shared, Standing};

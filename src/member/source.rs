@@ -2,9 +2,8 @@
 
 use super::shared::Shared;
 use crate::content;
-use crate::model::{ChunkId, Digest, Extent, NodeId};
-use crate::sync::Store;
-use crate::sync::member::{InlineContent, Replica, content_of};
+use crate::model::{ChunkId, Extent};
+use crate::sync::member::{InlineContent, content_of};
 use crate::vfs::ContentFiles;
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -22,18 +21,11 @@ pub fn read_inline(shared: &Shared, wanted: InlineContent) -> Option<Vec<u8>> {
     let InlineContent { node, content, chunk } = wanted;
     let spooled = || shared.volume().replica().spooled(chunk);
     let in_file = || {
-        let file = file_with(&shared.volume().replica(), node, content)?;
+        let file = shared.volume().replica().file_holding(node, content)?;
         read(shared, chunk, Spot { file, offset: 0, length: crate::model::INLINE_BYTES_MAX })
     };
     // Between two looks the file may have been given up to a writer, who spooled it first.
     spooled().or_else(in_file).or_else(spooled)
-}
-
-/// The backing file that holds a pending op's content.
-fn file_with<S: Store>(replica: &Replica<S>, node: NodeId, content: Digest) -> Option<u64> {
-    let inode = replica.known_ino_of(node).and_then(|ino| replica.inode(ino));
-    let own = inode.and_then(|inode| inode.backing).filter(|backing| backing.content == Some(content));
-    own.map(|backing| backing.file).or_else(|| replica.retained(content))
 }
 
 /// Reads up to `spot.length` bytes and checks that they are the chunk.
@@ -65,7 +57,7 @@ impl<'a> Sources<'a> {
         let Some(sealed) = replica.sealed() else { return sources };
         for op in &sealed.commit.ops {
             let Some(manifest) = op.verb.manifest() else { continue };
-            let Some(file) = file_with(&replica, op.verb.node(), content_of(manifest)) else { continue };
+            let Some(file) = replica.file_holding(op.verb.node(), content_of(manifest)) else { continue };
             let extents = content::extents(manifest, |chunk| replica.spooled(chunk)).unwrap_or_default();
             sources.add(file, &extents);
         }

@@ -276,6 +276,7 @@ impl<S: Store> Work<'_, S> {
                 // What the snapshot has already is forgotten before the rest is replayed on it.
                 let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
                 if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
+                    self.move_base_by_sealed();
                     self.forget_accepted();
                 }
                 self.begin_snapshot();

@@ -6,7 +6,7 @@
 use super::keys;
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{ChunkId, Digest, NodeId, Timestamp};
-use crate::ops::Tree;
+use crate::ops::{Tree, resolve_successor};
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::decode;
 
@@ -32,6 +32,14 @@ impl<S: Store> Replica<S> {
     pub fn retained(&self, content: Digest) -> Option<u64> {
         let value = self.store.get(&keys::retained(content))?;
         Some(decode("retained file", &value).expect("records of ours decode"))
+    }
+
+    /// The backing file that holds a pending op's content: its node's, its successor's, or one kept for it.
+    pub fn file_holding(&self, node: NodeId, content: Digest) -> Option<u64> {
+        let today = resolve_successor(&self.view(), node);
+        let inode = self.known_ino_of(today).and_then(|ino| self.inode(ino));
+        let own = inode.and_then(|inode| inode.backing).filter(|backing| backing.content == Some(content));
+        own.map(|backing| backing.file).or_else(|| self.retained(content))
     }
 
     /// Nodes whose content is to be fetched, in the order of their ids, from after `after` on.
