@@ -129,23 +129,6 @@ impl Member {
         };
         let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
         let replayed = replay(&mut view, old, self.journal.iter().cloned(), replayer);
-        if std::env::var("RB_TRACE").is_ok() {
-            let brief = |op: &Op| {
-                let text = format!("{:?}", op.verb)
-                    .replace("NodeId { member: MemberNumber(", "")
-                    .replace("), counter: ", ".");
-                text.replace("manifest: Manifest { md5: Md5Tag { digest: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], parts: 0 }, length: 1, chunks: Flat([Extent { chunk: Some(000000", "M{").replace("mtime: Timestamp { seconds: 0, nanos: 0 }, ", "").replace("000000000000000000000000000000000000000000000000), length: 1 }]) }", "}")
-            };
-            eprintln!("---- {} replays on {:?}", self.name, listing(&self.base));
-            for one in &self.journal {
-                eprintln!("  in  {} {}", one.tag, brief(&one.op));
-            }
-            for one in &replayed.ops {
-                eprintln!("  out {} {}", one.tag, brief(&one.op));
-            }
-            eprintln!("  nodes {:?}\n  versions {:?}", replayed.nodes, replayed.versions);
-            eprintln!("  view before {:?}\n  view after {:?}", listing(old), listing(&view));
-        }
         check_well_formed(&view);
         check_mappings(old, &view, &replayed);
         self.view = view;
