@@ -41,7 +41,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let (old, next) = (put.node, put.base.next());
         let spot = self.locate(old, put.base);
         let stands = if self.tree.node(spot.node).is_some_and(|node| node.version == spot.version) {
-            put.conflict = self.conflict_today(put.conflict.take());
+            put.conflict = self.conflict_today(put.conflict.take()).filter(|conflict| {
+                let copy_of = self.tree.conflict_of_copy(spot.node);
+                copy_of.is_none_or(|about| about == (conflict.node, conflict.member))
+            });
             (put.node, put.base) = (spot.node, spot.version);
             self.emit_or_record(Verb::Put(put));
             Spot { version: spot.version.next(), ..spot }
@@ -139,7 +142,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let root = || self.place_in_root(node);
         let place = self.conflict_place(&place.unwrap_or_else(root));
         self.result.conflicts.push(conflict.clone());
-        if let Some((holder, from)) = content.holder.clone() {
+        // A file that is the copy of one conflict already cannot be that of another.
+        let free_holder =
+            content.holder.clone().filter(|(holder, _)| self.tree.conflict_of_copy(*holder).is_none());
+        if let Some((holder, from)) = free_holder {
             return self.turn_into_copy(holder, from, place, conflict);
         }
         let Attributes { mode, owner, xattrs } = content.attributes.unwrap_or(Attributes {

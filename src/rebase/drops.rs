@@ -1,6 +1,7 @@
 //! Rows of the conflict table about removal: drop, and the save by backup that a drop ends.
 
 use super::content::is_fresh;
+use super::moves::Outcome;
 use super::replay::{NO_VERSION, Rebase, Spot, Whereabouts};
 use super::was::{Succession, Was};
 use crate::model::{ConflictKind, NodeId, Place};
@@ -65,21 +66,19 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     /// the name that file had.
     fn end_save_by_backup(&mut self, drop: &Drop, made: Succession, aside: NodeId, place: Option<Place>) {
         let newcomer = self.node_of(made.vanished);
-        let content = self.locate(made.vanished, made.content);
+        let before = self.before(newcomer, self.locate(made.vanished, made.content));
         let spot = self.locate(drop.node, drop.version);
-        let (arrived, stands) = match place.filter(|_| !self.stuck.contains(&aside)) {
+        let (arrived, went) = match place.filter(|_| !self.stuck.contains(&aside)) {
             Some(place) if self.is_unchanged(aside, spot) => {
-                match self.drop_unless_changed(aside, place, spot) {
-                    Some(made) => (made.survivor, Spot { node: made.survivor, version: made.version }),
-                    None => (newcomer, self.spot(newcomer)),
-                }
+                let made = self.drop_unless_changed(aside, place, spot);
+                let made = made.filter(|made| made.vanished == newcomer);
+                made.map_or((newcomer, None), |made| (made.survivor, Some(made.into_spot())))
             }
             Some(place) => self.save_over_changed(aside, place, newcomer, spot),
-            None => (newcomer, self.spot(newcomer)),
+            None => (newcomer, None),
         };
-        let elsewhere = content.node != newcomer && self.tree.node(content.node).is_some();
         self.stands_for(drop.node, arrived);
-        self.stands_at((made.survivor, made.version), if elsewhere { content } else { stands });
+        self.stands_at((made.survivor, made.version), before.after(went));
     }
 
     fn is_unchanged(&self, node: NodeId, spot: Spot) -> bool {
@@ -87,18 +86,12 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     }
 
     /// The file moved aside was changed by the other side: both change places again, and the save is a put.
-    fn save_over_changed(
-        &mut self,
-        aside: NodeId,
-        place: Place,
-        newcomer: NodeId,
-        spot: Spot,
-    ) -> (NodeId, Spot) {
+    fn save_over_changed(&mut self, aside: NodeId, place: Place, newcomer: NodeId, spot: Spot) -> Outcome {
         let here = self.tree.places(newcomer);
         let is_file = self.tree.node(newcomer).is_some_and(|row| row.manifest().is_some());
         let ([to], true, 1) = (here.as_slice(), is_file, self.tree.places(aside).len()) else {
             self.withdraw(aside, spot);
-            return (newcomer, self.spot(newcomer));
+            return (newcomer, None);
         };
         let replaces = Some(Replaced { node: newcomer, version: self.spot(newcomer).version });
         let (from, to) = (place.clone(), to.clone());

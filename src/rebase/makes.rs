@@ -78,7 +78,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     /// The copy this member has with the node that took the name, for a new file that carries no conflict.
     fn content_for_copy(&self, there: NodeId, make: &Make) -> Option<(NodeId, Content)> {
         let plain = make.conflict.as_ref().is_none_or(|conflict| conflict.node == make.node);
-        let copy = self.open_copy(there).filter(|_| plain)?;
+        self.tree.node(there)?.manifest().filter(|_| plain)?;
+        let copy = self.open_copy(there)?;
         Some((copy, Content::of_make(make)?))
     }
 

@@ -6,8 +6,9 @@ use super::was::Was;
 use crate::model::{ConflictKind, NodeId, Place};
 use crate::ops::{Drop, Link, Make, Move, Rejection, Replaced, TreeMut, Verb, shapes_succession};
 
-/// What the old view's node under the new name is in the new view, and where its content stands.
-type Outcome = (NodeId, Spot);
+/// What the old view's node under the new name is in the new view, and where its content went if it went
+/// anywhere.
+pub(super) type Outcome = (NodeId, Option<Spot>);
 
 impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn rename(&mut self, rename: Move, was: &Was) {
@@ -15,8 +16,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             return self.exchange(rename, was);
         }
         let node = self.node_of(rename.node);
-        let content = self.content_before(rename.node, was);
-        let (arrived, spot) = match self.tree.node(node) {
+        let before = self.before(node, self.locate(rename.node, was.before.unwrap_or(NO_VERSION)));
+        let (arrived, went) = match self.tree.node(node) {
             Some(_) => self.rename_live(&rename, node, was),
             None => self.rename_removed(&rename, node, was),
         };
@@ -25,9 +26,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             Some(made) => (made.survivor, made.version),
             None => (rename.node, was.after.unwrap_or(NO_VERSION)),
         };
-        let elsewhere = content.node != node && self.tree.node(content.node).is_some();
         self.stands_for(old, arrived);
-        self.stands_at((old, version), if elsewhere { content } else { spot });
+        self.stands_at((old, version), before.after(went));
         self.divert_to_only_name(old, &rename.to, arrived);
     }
 
@@ -46,7 +46,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             let base = self.spot(node).version;
             self.record(ConflictKind::MoveMove, node, base);
         }
-        (node, self.spot(node))
+        (node, None)
     }
 
     /// The other side dropped this one of several names: the new one is a further name.
@@ -56,7 +56,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             let place = self.free_or_conflict(to);
             self.emit_or_record(Verb::Link(Link { node, place }));
         }
-        (node, self.spot(node))
+        (node, None)
     }
 
     fn move_to(&mut self, rename: &Move, node: NodeId, from: Place) -> Outcome {
@@ -68,7 +68,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
                     let version = self.spot(node).version;
                     self.emit_or_record(Verb::Drop(Drop { node, place: from, version }));
                 }
-                (node, self.spot(node))
+                (node, None)
             }
             (Some(there), Some(replaced)) if self.node_of(replaced.node) == there => {
                 self.replace(rename, node, from, to)
@@ -92,20 +92,20 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     fn emit_move(&mut self, rename: Move) -> Outcome {
         let (node, version) = (rename.node, self.spot(rename.node).version);
         match self.emit(Verb::Move(rename)) {
-            Ok(Some(made)) => return (made.survivor, Spot { node: made.survivor, version: made.version }),
+            Ok(Some(made)) => return (made.survivor, Some(made.into_spot())),
             Ok(None) => {}
             Err(Rejection::Cycle(_)) => self.record(ConflictKind::Cycle, node, version),
             Err(_) => self.record(ConflictKind::Dropped, node, version),
         }
-        (node, self.spot(node))
+        (node, None)
     }
 
     /// The expected node is under the new name; its content or what is in it may be another by now.
     fn replace(&mut self, rename: &Move, node: NodeId, from: Place, to: Place) -> Outcome {
-        let Some(expected) = rename.replaces else { return (node, self.spot(node)) };
+        let Some(expected) = rename.replaces else { return (node, None) };
         let spot = self.locate(expected.node, expected.version);
         let there = self.node_of(expected.node);
-        let Some(existing) = self.tree.node(there) else { return (node, self.spot(node)) };
+        let Some(existing) = self.tree.node(there) else { return (node, None) };
         let ends = self.tree.places(there).len() == 1;
         let stale = ends && existing.manifest().is_some() && !is_fresh(spot, there, existing.version);
         if stale && shapes_succession(self.tree, node, there) {
@@ -132,8 +132,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         spot: Spot,
     ) -> Outcome {
         let newcomer = self.tree.node(node).and_then(|row| Content::of_holder(node, from, row));
-        let Some(content) = newcomer else { return (there, self.spot(there)) };
-        (there, self.deliver(spot, content, ConflictKind::PutPut))
+        let Some(content) = newcomer else { return (there, None) };
+        (there, Some(self.deliver(spot, content, ConflictKind::PutPut)))
     }
 
     /// Under a conflict name instead, where the name is taken.
@@ -153,21 +153,21 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         }
         let base = Spot { node: there, version: NO_VERSION };
         let newcomer = self.tree.node(node).and_then(|row| Content::of_holder(node, from, row));
-        let Some(content) = newcomer else { return (node, self.spot(node)) };
+        let Some(content) = newcomer else { return (node, None) };
         let spot = self.deliver(base, content, ConflictKind::MakeMake);
-        (spot.node, spot)
+        (spot.node, Some(spot))
     }
 
     /// The other side removed what was moved here: it comes back at the new place, or as the content it replaced.
     fn rename_removed(&mut self, rename: &Move, node: NodeId, was: &Was) -> Outcome {
         let content = self.content_before(rename.node, was);
-        let Some(mut make) = self.as_it_was(node) else { return (node, self.spot(node)) };
+        let Some(mut make) = self.as_it_was(node) else { return (node, None) };
         if let (Some(_), Some(expected), Some(content)) =
             (was.succession, rename.replaces, Content::of_make(&make))
         {
             let base = self.locate(expected.node, expected.version);
             let spot = self.deliver(base, content, ConflictKind::PutPut);
-            return (self.node_of(expected.node), spot);
+            return (self.node_of(expected.node), Some(spot));
         }
         let with_content = self.comes_back_with(content);
         let conflict = self.conflict(ConflictKind::PutDrop, node, content.version);
@@ -176,11 +176,11 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         make.conflict = Some(conflict);
         if self.tree.node(node).is_none() {
             let back = self.make_at(Make { ..make });
-            return (back, self.back_as(back, with_content));
+            return (back, Some(self.back_as(back, with_content)));
         }
         // It was needed for its own new place, so there is no such place.
         self.record(ConflictKind::Cycle, node, content.version);
-        (node, self.spot(node))
+        (node, None)
     }
 
     /// Two moves, both or none.

@@ -1,5 +1,6 @@
 //! What an op meant in the old view.
 
+use super::replay::Spot;
 use crate::model::{MemberNumber, Name, Node, NodeId, Place, Tombstone, Version};
 use crate::ops::{Change, ConflictRow, Op, Tree, TreeMut, apply};
 
@@ -40,6 +41,10 @@ impl Was {
 }
 
 impl Succession {
+    pub fn into_spot(self) -> Spot {
+        Spot { node: self.survivor, version: self.version }
+    }
+
     /// The succession that row changes make, if they make one.
     pub fn among(changes: &[Change]) -> Option<Succession> {
         changes.iter().find_map(|change| match change {

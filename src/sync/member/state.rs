@@ -205,6 +205,11 @@ impl<S: Store> Replica<S> {
         self.state.identity.as_ref()
     }
 
+    /// The name this member asks for until the hub has given it one.
+    pub fn wished_name(&self) -> &MemberName {
+        &self.state.name
+    }
+
     pub fn position(&self) -> Option<Position> {
         self.state.position
     }
