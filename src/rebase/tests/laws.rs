@@ -68,7 +68,7 @@ impl World {
         for (who, deed) in deeds {
             self.contents += 1;
             match deed {
-                Deed::Sync => _ = (self.members[*who].sync(&mut self.space)),
+                Deed::Sync => _ = self.members[*who].sync(&mut self.space),
                 deed => self.members[*who].do_deed(*deed, self.contents),
             }
         }
@@ -87,6 +87,13 @@ impl World {
         for member in &self.members {
             assert_eq!(member.view, self.space.head);
             assert_eq!(member.base, self.space.head);
+        }
+    }
+
+    /// Names that a save uses for a moment are not seen afterwards.
+    fn check_no_names_of_saves(&self) {
+        for path in listing(&self.space.head).keys() {
+            assert!(!path.contains(".bak") && !path.contains(".new"), "{path} is left of a save");
         }
     }
 
@@ -161,26 +168,24 @@ impl Member {
             Deed::WriteSame(d, n, c) => self.write_at(self.chosen(d, n), u64::from(c)),
             Deed::Mkdir(d, n) => self.make_new(self.chosen(d, n), Body::Directory),
             Deed::Symlink(d, n) => self.make_new(self.chosen(d, n), Body::Symlink(vec![b'a' + n % 2])),
-            Deed::Remove(x) => _ = (self.chosen_name(x).map(|(place, _)| self.remove(place))),
-            Deed::RemoveAll(x) => _ = (self.chosen_name(x).map(|(place, _)| self.remove_all(place))),
+            Deed::Remove(x) => _ = self.chosen_name(x).map(|(place, _)| self.remove(place)),
+            Deed::RemoveAll(x) => _ = self.chosen_name(x).map(|(place, _)| self.remove_all(place)),
             Deed::Move(x, d, n) => {
                 let to = self.chosen(d, n);
-                _ = (self.chosen_name(x).map(|(from, _)| self.try_rename(from, to, false)));
+                _ = self.chosen_name(x).map(|(from, _)| self.try_rename(from, to, false));
             }
             Deed::MoveOver(x, y) | Deed::Exchange(x, y) => {
                 let pair = self.chosen_name(x).zip(self.chosen_name(y));
                 let exchange = matches!(deed, Deed::Exchange(..));
-                _ = (pair.map(|((from, _), (to, _))| self.try_rename(from, to, exchange)));
+                _ = pair.map(|((from, _), (to, _))| self.try_rename(from, to, exchange));
             }
             Deed::Link(x, d, n) => self.try_link(x, self.chosen(d, n)),
             Deed::Chmod(x, m) => {
                 let node = self.chosen_name(x).map(|(_, node)| node);
-                _ = (node.map(|node| self.set(node, Some(0o600 + u16::from(m % 4)), Some(m.into()), vec![])));
+                _ = node.map(|node| self.set(node, Some(0o600 + u16::from(m % 4)), Some(m.into()), vec![]));
             }
-            Deed::SaveByBackup(x) => _ = (self.chosen_file(x).map(|(place, _)| self.backup(place, content))),
-            Deed::SaveByRename(x) => {
-                _ = (self.chosen_file(x).map(|(place, _)| self.overwrite(place, content)))
-            }
+            Deed::SaveByBackup(x) => _ = self.chosen_file(x).map(|(place, _)| self.backup(place, content)),
+            Deed::SaveByRename(x) => _ = self.chosen_file(x).map(|(place, _)| self.overwrite(place, content)),
             Deed::Sync => {}
         }
     }
@@ -235,7 +240,7 @@ impl Member {
     }
 
     fn backup(&mut self, place: Place, content: u64) {
-        let Some(aside) = self.beside(&place, "~") else { return };
+        let Some(aside) = self.beside(&place, ".bak") else { return };
         self.rename(place.clone(), aside.clone(), false);
         self.write_at(place, content);
         self.remove(aside);
@@ -275,6 +280,7 @@ fn members_end_equal_and_nothing_is_lost() {
         world.settle();
         world.check_equal();
         world.check_nothing_lost();
+        world.check_no_names_of_saves();
     });
 }
 
