@@ -1,13 +1,14 @@
 //! Replaying the journal on a base that moved, and following what that does to inodes.
 
-use super::base::{ViewTree, revert};
-use super::keys;
+use super::base::{BaseKv, ViewTree, revert};
+use super::keys::{self, Slot};
 use super::records::{Ino, Inode};
 use super::state::Work;
 use crate::model::{NodeId, Timestamp, Version};
-use crate::ops::{Make, Op, Verb};
-use crate::rebase::{Pending, Replayed, Replayer, replay};
-use crate::sync::kv::{Kv, Store};
+use crate::ops::{Make, Op, TreeMut, Verb, apply};
+use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
+use crate::sync::kv::{Kv, Store, Txn};
+use crate::sync::rows::RowTreeMut;
 use crate::wire::{SealedCommit, decode, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +20,23 @@ impl<S: Store> Work<'_, S> {
     /// Undoes the pending ops, so that the view is the base, and does them again by the rules of `rebase`.
     pub fn replay_pending(&mut self) {
         revert(&mut self.txn, self.state.slot);
-        self.replay_on_base();
+        self.replay_on_base(self.state.slot);
     }
 
-    /// Does the pending ops on a view that is the base.
-    pub fn replay_on_base(&mut self) {
+    /// Does the pending ops on a view that is the base. The old base is what stood in slot `old` when this
+    /// transaction began.
+    pub fn replay_on_base(&mut self, old: Slot) {
         let sealed = self.sealed();
         let embryos = self.take_embryos();
         let pending = self.pending_in_order(sealed.as_ref(), &embryos);
-        let replayed = self.run_replay(pending);
+        let below = BaseKv { kv: self.txn.below(), slot: old };
+        let mut old_rows = Txn::new(&below);
+        let mut old_tree = RowTreeMut { txn: &mut old_rows, prefix: old.view_prefix() };
+        for op in std::mem::take(&mut self.accepted) {
+            let changes = apply(&old_tree, self.author(), &op);
+            old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
+        }
+        let replayed = self.run_replay(|tree, replayer| replay(tree, &mut old_tree, pending, replayer));
         self.put_back(sealed, embryos, &replayed);
         self.follow(&replayed);
         if let Some(conflict) = replayed.conflicts.first() {
@@ -37,7 +46,8 @@ impl<S: Store> Work<'_, S> {
 
     /// Takes a late op by the rules of `rebase`. Returns the nodes that its resulting ops are about.
     pub fn replay_late(&mut self, op: Op) -> Vec<NodeId> {
-        let replayed = self.run_replay(vec![Pending { op, tag: TAG_SEALED }]);
+        let late = Pending { op, tag: TAG_SEALED };
+        let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer));
         let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
         for pending in &replayed.ops {
             self.append(pending.op.clone());
@@ -47,7 +57,10 @@ impl<S: Store> Work<'_, S> {
         nodes
     }
 
-    fn run_replay(&mut self, pending: Vec<Pending>) -> Replayed {
+    fn run_replay(
+        &mut self,
+        run: impl FnOnce(&mut ViewTree<'_, '_, S>, Replayer<'_>) -> Replayed,
+    ) -> Replayed {
         let author = self.author();
         let name = self.state.identity.as_ref().map_or(&self.state.name, |identity| &identity.name).clone();
         let counters = &mut self.state.counters;
@@ -56,7 +69,7 @@ impl<S: Store> Work<'_, S> {
             NodeId { member: author, counter: counters.node }
         };
         let mut tree = ViewTree { txn: &mut self.txn, slot: self.state.slot };
-        replay(&mut tree, pending, Replayer { author, member_name: &name, allocate: &mut allocate })
+        run(&mut tree, Replayer { author, member_name: &name, allocate: &mut allocate })
     }
 
     fn take_embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {
@@ -133,7 +146,11 @@ impl<S: Store> Work<'_, S> {
                 self.txn.remove(keys::ino_of(inode.node));
             }
         }
+        let concerned: BTreeSet<NodeId> =
+            moves.iter().flat_map(|(_, inode, node, _)| [inode.node, *node]).collect();
         moves.into_iter().for_each(|(ino, inode, node, version)| self.rebind(ino, inode, node, version));
+        // A node that lost its inode to another has its own content to fetch.
+        concerned.into_iter().for_each(|node| self.want(node));
     }
 
     fn rebind(&mut self, ino: Ino, inode: Inode, node: NodeId, version: Version) {
