@@ -1,7 +1,7 @@
 //! From bytes to a manifest.
 
 use super::cutter::Cutter;
-use super::list::encode_list;
+use super::list::encode_extent;
 use super::tag::Tagger;
 use super::{HOLE_BYTES, chunk_id};
 use crate::model::{ChunkId, ChunkList, Extent, MANIFEST_EXTENTS_MAX, Manifest};
@@ -25,7 +25,7 @@ impl Default for ManifestBuilder {
 impl ManifestBuilder {
     pub fn new() -> ManifestBuilder {
         ManifestBuilder {
-            tag: Tagger::new(),
+            tag: Tagger::default(),
             length: 0,
             block: Vec::with_capacity(HOLE_BYTES),
             cutter: Cutter::default(),
@@ -66,12 +66,18 @@ impl ManifestBuilder {
         self.fill_block(left - whole);
     }
 
-    /// Ends the content. Where the list of extents is long it becomes content itself, and goes to the sink.
-    pub fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> Manifest {
+    /// Cuts what is left of the content; nothing may be pushed after it.
+    pub fn end(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
         let block = std::mem::take(&mut self.block);
         let extents = &mut self.extents;
         self.cutter.push(&block, |bytes| add_chunk(extents, bytes, sink));
         self.end_run(sink);
+    }
+
+    /// Ends the content, unless that is done. Where the list of extents is long it becomes content itself, and
+    /// goes to the sink.
+    pub fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> Manifest {
+        self.end(sink);
         let md5 = self.tag.finish();
         let chunks = if self.extents.len() <= MANIFEST_EXTENTS_MAX {
             ChunkList::Flat(self.extents)
@@ -90,7 +96,7 @@ impl ManifestBuilder {
     }
 
     fn take_block(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
-        if self.block.iter().all(|byte| *byte == 0) {
+        if all_zero(&self.block) {
             self.end_run(sink);
             self.add_hole(HOLE_BYTES as u64);
         } else {
@@ -121,7 +127,14 @@ fn add_chunk(extents: &mut Vec<Extent>, bytes: &[u8], sink: &mut impl FnMut(Chun
 
 fn cut_list(extents: &[Extent], sink: &mut impl FnMut(ChunkId, &[u8])) -> Vec<Extent> {
     let (mut cutter, mut listed) = (Cutter::default(), Vec::new());
-    cutter.push(&encode_list(extents), |bytes| add_chunk(&mut listed, bytes, sink));
+    for extent in extents {
+        cutter.push(&encode_extent(extent), |bytes| add_chunk(&mut listed, bytes, sink));
+    }
     cutter.end(|bytes| add_chunk(&mut listed, bytes, sink));
     listed
+}
+
+/// Tells whether every byte is zero; a stretch at a time, which compiles to wide instructions.
+fn all_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(1024).all(|stretch| stretch.iter().fold(0, |sum, byte| sum | byte) == 0)
 }

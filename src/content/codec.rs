@@ -1,7 +1,7 @@
 //! Chunks at rest: named by their hash, compressed where that pays.
 
 use crate::model::ChunkId;
-use std::io::Read;
+use zstd::zstd_safe::get_frame_content_size;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
@@ -49,10 +49,11 @@ pub fn decompress(stored: &[u8], bytes_max: usize) -> Result<Vec<u8>, Damaged> {
     if bytes.len() > bytes_max { Err(Damaged) } else { Ok(bytes) }
 }
 
+/// A frame tells its length, as all that [`compress`] makes do, so no more than that is ever reserved: a frame
+/// unpacked as a stream could ask for a window of its own choice.
 fn unpack(packed: &[u8], bytes_max: usize) -> Result<Vec<u8>, Damaged> {
-    let decoder = zstd::stream::read::Decoder::new(packed).map_err(|_| Damaged)?;
-    let mut bytes = Vec::new();
-    // One byte more than allowed is enough to know that there are too many.
-    let read = decoder.take(bytes_max as u64 + 1).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(|_| Damaged)
+    let declared = get_frame_content_size(packed).ok().flatten().ok_or(Damaged)?;
+    let length = usize::try_from(declared).ok().filter(|length| *length <= bytes_max).ok_or(Damaged)?;
+    let bytes = zstd::bulk::decompress(packed, length).map_err(|_| Damaged)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(Damaged) }
 }

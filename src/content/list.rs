@@ -1,5 +1,6 @@
 //! The list of extents as content: how a long manifest is kept, and read back.
 
+use super::{CHUNK_BYTES_MAX, verify};
 use crate::model::{ChunkId, ChunkList, Extent, Manifest};
 
 /// Bytes of one extent in the list: 1 for what it is, 32 for the chunk, 8 for the length.
@@ -20,14 +21,14 @@ pub enum InvalidList {
     Length,
 }
 
-pub(super) fn encode_list(extents: &[Extent]) -> Vec<u8> {
-    let mut list = Vec::with_capacity(extents.len() * ENTRY_BYTES);
-    for extent in extents {
-        list.push(u8::from(extent.chunk.is_some()));
-        list.extend_from_slice(&extent.chunk.map_or([0; 32], |chunk| chunk.0));
-        list.extend_from_slice(&extent.length.to_le_bytes());
+pub(super) fn encode_extent(extent: &Extent) -> [u8; ENTRY_BYTES] {
+    let mut entry = [0; ENTRY_BYTES];
+    if let Some(ChunkId(id)) = extent.chunk {
+        entry[0] = 1;
+        entry[1..33].copy_from_slice(&id);
     }
-    list
+    entry[33..].copy_from_slice(&extent.length.to_le_bytes());
+    entry
 }
 
 /// The content's extents; where the manifest is a tree, `fetch` gives the chunks of its list.
@@ -43,8 +44,14 @@ pub fn extents(
         ChunkList::Tree(listed) => decode_list(&read_list(listed, &mut fetch)?)?,
     };
     let total = extents.iter().try_fold(0u64, |sum, extent| sum.checked_add(extent.length));
-    let sound = total == Some(manifest.length) && extents.iter().all(|extent| extent.length > 0);
+    let sound = total == Some(manifest.length) && extents.iter().all(fits);
     if sound { Ok(extents) } else { Err(InvalidList::Length) }
+}
+
+/// Tells whether an extent has a length that one made by us could have.
+fn fits(extent: &Extent) -> bool {
+    let bytes_max = extent.chunk.map_or(u64::MAX, |_| CHUNK_BYTES_MAX as u64);
+    (1..=bytes_max).contains(&extent.length)
 }
 
 fn read_list(
@@ -59,7 +66,7 @@ fn read_list(
     for extent in listed {
         let chunk = extent.chunk.ok_or(InvalidList::Damaged)?;
         let bytes = fetch(chunk).ok_or(InvalidList::Missing(chunk))?;
-        if bytes.len() as u64 != extent.length {
+        if bytes.len() as u64 != extent.length || verify(chunk, &bytes).is_err() {
             return Err(InvalidList::Damaged);
         }
         list.extend_from_slice(&bytes);
@@ -80,7 +87,7 @@ fn decode_entry(entry: &[u8]) -> Result<Extent, InvalidList> {
     let (chunk, length) = rest.split_first_chunk::<32>().ok_or(InvalidList::Damaged)?;
     let length = u64::from_le_bytes(length.try_into().map_err(|_| InvalidList::Damaged)?);
     match kind {
-        0 => Ok(Extent { chunk: None, length }),
+        0 if *chunk == [0; 32] => Ok(Extent { chunk: None, length }),
         1 => Ok(Extent { chunk: Some(ChunkId(*chunk)), length }),
         _ => Err(InvalidList::Damaged),
     }

@@ -7,6 +7,7 @@
 //! This layer decides nothing: it translates types and flags.
 
 mod adapter;
+mod attach;
 mod convert;
 mod invalidate;
 mod mount;

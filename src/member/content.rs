@@ -5,6 +5,7 @@ use crate::content;
 use crate::model::{ChunkId, Digest, Extent, Manifest, NodeId};
 use crate::net::{Closed, Connection, ReceiveError, SendError};
 use crate::wire::{ContentReply, ContentRequest};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// Chunks asked for or sent on one content stream, at most. At 256 KiB each they are 8 MiB.
@@ -75,6 +76,19 @@ pub async fn upload(
         }
     }
     Ok(())
+}
+
+/// Asks one question that has one frame for an answer.
+pub async fn ask<T: DeserializeOwned>(
+    connection: &Connection,
+    request: &ContentRequest,
+) -> Result<T, ContentError> {
+    let (mut sender, mut receiver) = connection.open_content().await?;
+    sender.send_message(request).await?;
+    match receiver.receive_message::<T>("answer").await? {
+        Some(answer) => Ok(answer),
+        None => Err(ContentError::Offline),
+    }
 }
 
 /// One node's content to be fetched.

@@ -154,13 +154,15 @@ impl Driver {
         let Some((count, wanted)) = to_seal else { return Ok(()) };
         let mut inline: Vec<Inline> = Vec::new();
         let mut seen = BTreeSet::new();
-        for (node, chunk) in wanted {
-            if !seen.insert(chunk) {
+        for content in wanted {
+            if !seen.insert(content.chunk) {
                 continue;
             }
-            match read_inline(&self.shared, node, chunk) {
+            let (chunk, node) = (content.chunk, content.node);
+            match read_inline(&self.shared, content) {
                 Some(bytes) => inline.push(Inline { chunk, bytes }),
-                None => tracing::error!(%chunk, %node, "content of a pending op is not where it should be"),
+                // The hub asks for it, unless it came with an earlier op.
+                None => tracing::debug!(%chunk, %node, "content of a pending op goes without it"),
             }
         }
         self.shared.volume().replica().seal(count, inline).map_err(|error| error.to_string())

@@ -4,11 +4,12 @@ use super::driver::Driver;
 use super::files::Files;
 use super::link;
 use super::remote::Remote;
-use super::shared::{Kernel, MemberHost, MemberVolume, Shared};
+use super::reserved::ReservedStore;
+use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
 use crate::fuse::{self, Invalidator, Mount, MountOptions};
 use crate::model::{MemberName, Owner};
 use crate::net::Identity;
-use crate::store::{BackingFiles, RocksStore, StateDirectory, StoreError, StoreRole};
+use crate::store::{BackingFiles, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
 use crate::sync::member::Replica;
 use crate::vfs::{Settings, VfsError, Volume};
@@ -75,13 +76,22 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let state = StateDirectory::open(&options.state)?;
     let store = RocksStore::open(&state.database(), StoreRole::Member)?;
     let files = Files::new(BackingFiles::open(state.content(), state.staging())?, options.state.clone());
+    let reserve = Arc::new(Reserve::new(state.reserve()));
+    if !reserve.ensure()? {
+        tracing::warn!("the device is nearly full: no room is kept for deletions");
+    }
+    let store = ReservedStore::new(store, reserve.clone());
     let mut replica = Replica::open(store, options.name.clone())?;
     replica.set_read_only(options.mount.read_only);
     remove_nameless(&files, &replica)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (events, received) = tokio::sync::mpsc::channel(EVENTS_MAX);
-    let shared =
-        Arc::new(Shared::new(options.remote.space.clone(), events.clone(), runtime.handle().clone()));
+    let shared = Arc::new(Shared::new(
+        options.remote.space.clone(),
+        events.clone(),
+        runtime.handle().clone(),
+        reserve,
+    ));
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
     shared.set_volume(volume.clone());
@@ -99,6 +109,10 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
 }
 
 impl Running {
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -145,7 +159,7 @@ fn settings() -> Settings {
 }
 
 /// Removes backing files that a crash left without an inode.
-fn remove_nameless(files: &Files, replica: &Replica<RocksStore>) -> Result<(), MemberError> {
+fn remove_nameless(files: &Files, replica: &MemberReplica) -> Result<(), MemberError> {
     let named: std::collections::HashSet<u64> = replica.backing_files().collect();
     for backing in files.backing().list() {
         let backing = backing?;

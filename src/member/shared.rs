@@ -5,14 +5,16 @@ use super::driver::Event;
 use super::fetch;
 use super::files::Files;
 use super::link::{Conversation, LinkState};
+use super::reserved::ReservedStore;
 use super::source::Sources;
 use crate::model::{ChunkId, NodeId, Role, SpaceName, Timestamp};
 use crate::net::Connection;
-use crate::store::{RocksStore, free_space};
-use crate::sync::member::{Effects, Ino};
+use crate::store::{Reserve, free_space};
+use crate::sync::member::{Effects, Ino, Replica};
 use crate::vfs::{self, Host, NotMaterialized, Space, Volume};
-use crate::wire::{Hello, RefuseReason, Row};
+use crate::wire::{ContentRequest, Hello, RefuseReason, Row};
 use parking_lot::{Condvar, Mutex};
+use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,7 +25,10 @@ use tokio::sync::{Notify, mpsc};
 const HUB_WAIT: Duration = Duration::from_secs(5);
 
 /// A member's volume.
-pub type MemberVolume = Volume<RocksStore, Files>;
+pub type MemberVolume = Volume<ReservedStore, Files>;
+
+/// A member's replica.
+pub type MemberReplica = Replica<ReservedStore>;
 
 /// Tells the kernel what remote work changed.
 pub trait Kernel: Send + Sync {
@@ -58,10 +63,16 @@ pub struct Shared {
     pub(super) urgent: Mutex<VecDeque<NodeId>>,
     runtime: tokio::runtime::Handle,
     space: SpaceName,
+    reserve: Arc<Reserve>,
 }
 
 impl Shared {
-    pub fn new(space: SpaceName, events: mpsc::Sender<Event>, runtime: tokio::runtime::Handle) -> Shared {
+    pub fn new(
+        space: SpaceName,
+        events: mpsc::Sender<Event>,
+        runtime: tokio::runtime::Handle,
+        reserve: Arc<Reserve>,
+    ) -> Shared {
         let link = LinkState::Connecting;
         let standing = Standing { link, since: vfs::now(), refusal: None, trouble: None };
         Shared {
@@ -79,6 +90,7 @@ impl Shared {
             urgent: Mutex::default(),
             runtime,
             space,
+            reserve,
         }
     }
 
@@ -198,6 +210,28 @@ impl Shared {
         }
     }
 
+    /// Tells whether the room kept for deletions and captures had to be given up.
+    pub fn is_full(&self) -> bool {
+        !self.reserve.is_held()
+    }
+
+    /// Asks the hub one question on a stream of its own.
+    ///
+    /// # Errors
+    /// [`ContentError`] where there is no connection, or no answer in time.
+    pub fn ask_hub<T: DeserializeOwned>(
+        &self,
+        request: &ContentRequest,
+        patience: Duration,
+    ) -> Result<T, ContentError> {
+        let connection = self.connection.lock().clone().filter(|_| self.is_connected());
+        let connection = connection.ok_or(ContentError::Offline)?;
+        let asking = content::ask(&connection, request);
+        self.runtime
+            .block_on(async { tokio::time::timeout(patience, asking).await })
+            .map_err(|_| ContentError::Offline)?
+    }
+
     pub(super) fn wait_a_while(&self) {
         let events = self.events.clone();
         self.runtime.spawn(async move {
@@ -293,6 +327,10 @@ impl Host for MemberHost {
             let shared = self.0.clone();
             self.0.runtime.spawn_blocking(move || shared.tell_kernel(effects.changed));
         }
+    }
+
+    fn refuses_writes(&self) -> bool {
+        self.0.is_full()
     }
 
     fn space(&self) -> Space {

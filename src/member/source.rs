@@ -2,8 +2,8 @@
 
 use super::shared::Shared;
 use crate::content;
-use crate::model::{ChunkId, Extent, NodeId};
-use crate::sync::member::content_of;
+use crate::model::{ChunkId, Extent};
+use crate::sync::member::{InlineContent, content_of};
 use crate::vfs::ContentFiles;
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -16,20 +16,16 @@ struct Spot {
     length: u64,
 }
 
-/// The only chunk of a small content that belongs to `node`.
-pub fn read_inline(shared: &Shared, node: NodeId, chunk: ChunkId) -> Option<Vec<u8>> {
-    if let Some(bytes) = shared.volume().replica().spooled(chunk) {
-        return Some(bytes);
-    }
-    let spot = {
-        let replica = shared.volume().replica();
-        let inode = replica.inode(replica.known_ino_of(node)?)?;
-        inode.backing.map(|backing| backing.file)
+/// The only chunk of a small content.
+pub fn read_inline(shared: &Shared, wanted: InlineContent) -> Option<Vec<u8>> {
+    let InlineContent { node, content, chunk } = wanted;
+    let spooled = || shared.volume().replica().spooled(chunk);
+    let in_file = || {
+        let file = shared.volume().replica().file_holding(node, content)?;
+        read(shared, chunk, Spot { file, offset: 0, length: crate::model::INLINE_BYTES_MAX })
     };
-    let length = crate::model::INLINE_BYTES_MAX;
-    let read = spot.and_then(|file| read(shared, chunk, Spot { file, offset: 0, length }));
-    // Between the two looks the file may have been given up to a writer, who spooled it first.
-    read.or_else(|| shared.volume().replica().spooled(chunk))
+    // Between two looks the file may have been given up to a writer, who spooled it first.
+    spooled().or_else(in_file).or_else(spooled)
 }
 
 /// Reads up to `spot.length` bytes and checks that they are the chunk.
@@ -61,13 +57,9 @@ impl<'a> Sources<'a> {
         let Some(sealed) = replica.sealed() else { return sources };
         for op in &sealed.commit.ops {
             let Some(manifest) = op.verb.manifest() else { continue };
-            let inode = replica.known_ino_of(op.verb.node()).and_then(|ino| replica.inode(ino));
-            let Some(backing) = inode.and_then(|inode| inode.backing) else { continue };
-            if backing.content != Some(content_of(manifest)) {
-                continue;
-            }
+            let Some(file) = replica.file_holding(op.verb.node(), content_of(manifest)) else { continue };
             let extents = content::extents(manifest, |chunk| replica.spooled(chunk)).unwrap_or_default();
-            sources.add(backing.file, &extents);
+            sources.add(file, &extents);
         }
         drop(replica);
         sources

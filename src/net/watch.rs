@@ -93,3 +93,35 @@ fn is_good_news(mut datagram: &[u8]) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, body: usize) -> Vec<u8> {
+        let mut message = ((HEADER_BYTES + body) as u32).to_ne_bytes().to_vec();
+        message.extend_from_slice(&kind.to_ne_bytes());
+        message.resize((HEADER_BYTES + body).next_multiple_of(4), 0);
+        message
+    }
+
+    #[test]
+    fn what_is_new_is_good_news_wherever_it_stands() {
+        for new in NEW {
+            assert!(is_good_news(&message(new, 4)));
+            assert!(is_good_news(&[message(new + 1, 7), message(new, 4)].concat()));
+            assert!(!is_good_news(&[message(new + 1, 7), message(new + 1, 0)].concat()));
+        }
+    }
+
+    #[test]
+    fn damaged_news_end_somewhere() {
+        let mut endless = message(17, 4);
+        endless[..4].fill(0);
+        let mut huge = message(17, 4);
+        huge[..4].fill(0xff);
+        for bytes in [&endless[..], &huge, &endless[..9], &[]] {
+            assert!(!is_good_news(bytes));
+        }
+    }
+}

@@ -1,31 +1,81 @@
 //! Local work replayed on new history.
-use crate::model::*;
-use crate::ops::*;
+//!
+//! The *old view* is the old base with the journal on top; [`replay`] takes the journal's ops one by one,
+//! translates each from the old view to the new one and writes it there. Both views are followed at once:
+//! the old one tells what an op meant (which version it changed, whether it was a save by rename), the new
+//! one what has become of it. Where both sides touched the same thing the conflict table decides.
+//!
+//! Invariant: every op that comes out was applied to the new tree by [`crate::ops::apply`], so a hub with the
+//! same base accepts it; content that goes in comes out, or is in the tree or the log already; on an unchanged
+//! base exactly the pending ops come out.
+//! This layer has no content, only manifests: two different contents of one file end as conflict copies
+//! ([`content`] marks the place where a merge can step in). It sends and stores nothing.
+
+mod conflict_name;
+mod content;
+mod drops;
+mod makes;
+mod moves;
+mod replay;
+mod revive;
+mod was;
+#[cfg(test)]
+mod tests;
+
+pub use conflict_name::conflict_name;
+pub use replay::Rebase;
+
+use crate::model::{Conflict, MemberName, MemberNumber, NodeId, Version};
+use crate::ops::{Op, TreeMut};
 use std::collections::BTreeMap;
+
+/// What replay needs to know beyond the trees.
 pub struct Replayer<'a> {
     pub author: MemberNumber,
     pub member_name: &'a MemberName,
+    /// Gives numbers for new nodes; each only once.
     pub allocate: &'a mut dyn FnMut() -> NodeId,
 }
+
+/// An op the hub has not accepted yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     pub op: Op,
+    /// The caller's own, given back with each op that this one becomes.
     pub tag: u64,
 }
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
+    /// What the journal now holds, in order.
     pub ops: Vec<Pending>,
+    /// False means that `ops` are exactly those that were pending.
     pub changed: bool,
+    /// Nodes of the old view that another node of the new one stands for.
     pub nodes: BTreeMap<NodeId, NodeId>,
+    /// Contents of the old view, by node and version, that stand elsewhere in the new one. Version 0 means
+    /// that no version of that node has this content: whatever is based on it meets a conflict.
     pub versions: BTreeMap<(NodeId, Version), (NodeId, Version)>,
+    /// Conflicts met in this replay.
     pub conflicts: Vec<Conflict>,
 }
+
+/// Replays a journal: `old` is the old base and becomes the old view, `tree` is the new base and becomes the
+/// new view. What is written to `old` is of no further use.
 pub fn replay<T: TreeMut, O: TreeMut>(
-    _tree: &mut T,
-    _old: &mut O,
-    _pending: impl IntoIterator<Item = Pending>,
-    _r: Replayer,
+    tree: &mut T,
+    old: &mut O,
+    pending: impl IntoIterator<Item = Pending>,
+    replayer: Replayer,
 ) -> Replayed {
-    unreachable!()
+    let mut rebase = Rebase::new(tree, old, replayer);
+    pending.into_iter().for_each(|pending| rebase.step(pending));
+    rebase.finish()
 }
-pub fn replay_late<T: TreeMut>(_tree: &mut T, _late: Pending, _r: Replayer) -> Replayed {
-    unreachable!()
+
+/// Replays one op that was based on an older state of `tree` itself: the content of a file that was open here
+/// while another content took its place.
+pub fn replay_late<T: TreeMut>(tree: &mut T, late: Pending, replayer: Replayer) -> Replayed {
+    replay(tree, &mut was::Forgotten, [late], replayer)
 }

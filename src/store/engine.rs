@@ -1,9 +1,12 @@
 //! One open RocksDB, and its recovery from a full device.
 //!
-//! RocksDB stops taking writes once one of them, or a flush in the background, found no room, and its own way
-//! back polls every five seconds. Two rules make that rare and short:
+//! RocksDB stops taking writes once one of them, or a flush in the background, found no room. Its own way back
+//! polls every five seconds, and until then a write may wait for it without end. Three rules make that rare and
+//! short:
 //! (1) a batch is refused while less is free than its [`Purpose`] asks for, so that RocksDB hardly ever meets the
-//! end of the device itself; (2) where it did, it is opened anew at the next write for which there is room.
+//! end of the device itself; (2) no write waits inside RocksDB: while it asks for a pause, we look every
+//! millisecond whether it is flushing or has failed; (3) where it failed for lack of room, it is opened anew at the
+//! next write for which there is room.
 //! Reads go on all the while. A failure other than a full device is not recovered from: what the device then
 //! holds is not known, so each later write fails until a restart has read it back.
 //!
@@ -15,12 +18,16 @@ use super::tuning::Tuning;
 use super::{StoreError, StoreRole, free_space};
 use crate::sync::WriteError;
 use parking_lot::RwLock;
-use rocksdb::{DB, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, ErrorKind, Options, WriteBatch, WriteOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 const MIB: u64 = 1024 * 1024;
+
+/// Between two looks at whether RocksDB takes writes again.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a batch is for, which decides how much room there must be beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +36,19 @@ pub enum Purpose {
     Keep,
     /// It only removes, and may use what the others leave.
     Remove,
+    /// It is to meet the end of the device.
+    #[cfg(test)]
+    Overrun,
 }
 
 impl Purpose {
-    /// Well below the reserve, so that giving that up helps.
-    pub const fn room_bytes_min(self) -> u64 {
+    /// Room for a batch of so many bytes; well below the reserve, so that giving that up helps.
+    const fn room_bytes_min(self, batch_bytes: u64) -> u64 {
         match self {
-            Purpose::Keep => 24 * MIB,
-            Purpose::Remove => 8 * MIB,
+            Purpose::Keep => 24 * MIB + batch_bytes,
+            Purpose::Remove => 8 * MIB + batch_bytes,
+            #[cfg(test)]
+            Purpose::Overrun => 0,
         }
     }
 }
@@ -52,6 +64,8 @@ pub struct Engine {
     opened: RwLock<Opened>,
     /// Set when a write or a flush found no room, until a write succeeds again.
     stopped: AtomicBool,
+    /// RocksDB's count of failures in the background when a write last succeeded.
+    failures_seen: AtomicU64,
 }
 
 struct Opened {
@@ -61,13 +75,40 @@ struct Opened {
     writable: bool,
 }
 
+impl Opened {
+    fn to_write(&self) -> Result<&DB, WriteError> {
+        self.db.as_deref().filter(|_| self.writable).ok_or(WriteError::Full)
+    }
+}
+
+/// Why a write was not made.
+enum Refusal {
+    /// RocksDB is behind with its flushes.
+    Paused,
+    Final(WriteError),
+}
+
+impl From<WriteError> for Refusal {
+    fn from(error: WriteError) -> Refusal {
+        Refusal::Final(error)
+    }
+}
+
 impl Engine {
     /// Opens or makes the database.
     pub fn open(path: &Path, role: StoreRole) -> Result<Engine, StoreError> {
         let tuning = Tuning::new();
         let db = open_database(path, role, &tuning)?;
         let opened = RwLock::new(Opened { db: Some(Arc::new(db)), writable: true });
-        Ok(Engine { path: path.to_owned(), role, tuning, opened, stopped: AtomicBool::new(false) })
+        let failures_seen = AtomicU64::new(0);
+        Ok(Engine {
+            path: path.to_owned(),
+            role,
+            tuning,
+            opened,
+            stopped: AtomicBool::new(false),
+            failures_seen,
+        })
     }
 
     /// Reads in one step, without keeping the database.
@@ -97,31 +138,59 @@ impl Engine {
 
     /// Writes what `fill` puts into a batch: all of it or nothing.
     pub fn write(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), WriteError> {
-        if self.stopped.load(Ordering::Acquire) {
-            // RocksDB may have come back by itself.
+        let mut opened_anew = false;
+        loop {
             match self.write_once(purpose, sync, fill) {
-                Err(WriteError::Full) => self.open_anew(purpose)?,
-                result => return result,
+                Err(Refusal::Paused) => std::thread::sleep(PAUSE),
+                Err(Refusal::Final(WriteError::Full)) if self.is_stopped() && !opened_anew => {
+                    self.open_anew(purpose)?;
+                    opened_anew = true;
+                }
+                Err(Refusal::Final(error)) => return Err(error),
+                Ok(()) => return Ok(()),
             }
         }
-        self.write_once(purpose, sync, fill)
     }
 
-    fn write_once(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), WriteError> {
+    fn write_once(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), Refusal> {
         let opened = self.opened.read();
-        let db = opened.db.as_ref().filter(|_| opened.writable).ok_or(WriteError::Full)?;
+        let db = opened.to_write()?;
         let mut batch = WriteBatch::default();
         fill(db, &mut batch);
-        self.need_room(purpose.room_bytes_min() + batch.size_in_bytes() as u64)?;
+        self.need_room(purpose.room_bytes_min(batch.size_in_bytes() as u64))?;
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        self.answer(db.write_opt(batch, &options))
+        options.set_no_slowdown(true);
+        let result = db.write_opt(batch, &options);
+        match &result {
+            Err(error) if error.kind() == ErrorKind::Incomplete && !says_full(error) => self.paused(db),
+            Ok(()) if self.is_stopped() => {
+                // RocksDB has come back by itself.
+                self.failures_seen.store(failures(db), Ordering::Release);
+                self.stopped.store(false, Ordering::Release);
+                Ok(())
+            }
+            _ => Ok(self.answer(result)?),
+        }
+    }
+
+    /// Tells a pause that ends by itself from one that does not.
+    fn paused(&self, db: &DB) -> Result<(), Refusal> {
+        if failures(db) > self.failures_seen.load(Ordering::Acquire) {
+            self.stopped.store(true, Ordering::Release);
+            return Err(WriteError::Full.into());
+        }
+        Err(Refusal::Paused)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// Makes what was written so far survive the loss of power, or only the death of this process.
     pub fn flush_wal(&self, sync: bool) -> Result<(), WriteError> {
         let opened = self.opened.read();
-        let db = opened.db.as_ref().filter(|_| opened.writable).ok_or(WriteError::Full)?;
+        let db = opened.to_write()?;
         self.answer(db.flush_wal(sync))
     }
 
@@ -129,12 +198,10 @@ impl Engine {
         if free_space(&self.path)?.free_bytes < bytes { Err(WriteError::Full) } else { Ok(()) }
     }
 
+    /// Takes RocksDB's word.
     fn answer(&self, result: Result<(), rocksdb::Error>) -> Result<(), WriteError> {
         match result {
-            Ok(()) => {
-                self.stopped.store(false, Ordering::Release);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) if says_full(&error) => {
                 self.stopped.store(true, Ordering::Release);
                 Err(WriteError::Full)
@@ -145,9 +212,9 @@ impl Engine {
 
     /// Closes the database and opens it again, where nobody holds it and there is room.
     fn open_anew(&self, purpose: Purpose) -> Result<(), WriteError> {
-        self.need_room(purpose.room_bytes_min())?;
+        self.need_room(purpose.room_bytes_min(0))?;
         let mut opened = self.opened.write();
-        if !self.stopped.load(Ordering::Acquire) {
+        if !self.is_stopped() {
             return Ok(());
         }
         match opened.db.take().map(Arc::try_unwrap) {
@@ -160,10 +227,12 @@ impl Engine {
         }
         let result = open_database(&self.path, self.role, &self.tuning);
         opened.writable = result.is_ok();
+        self.failures_seen.store(0, Ordering::Release);
         match result {
             Ok(db) => {
                 tracing::info!(path = %self.path.display(), "there is room again; the store was opened anew");
                 opened.db = Some(Arc::new(db));
+                self.stopped.store(false, Ordering::Release);
                 Ok(())
             }
             Err(error) => {
@@ -202,6 +271,11 @@ fn open_database(path: &Path, role: StoreRole, tuning: &Tuning) -> Result<DB, St
         .map_err(|error| open_error(path, error))?;
     check_stamp(&db, path, role)?;
     Ok(db)
+}
+
+/// How often a flush or a compaction failed since the database was opened.
+fn failures(db: &DB) -> u64 {
+    db.property_int_value("rocksdb.background-errors").ok().flatten().unwrap_or(0)
 }
 
 /// What RocksDB said while a store was opened.

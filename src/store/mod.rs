@@ -23,12 +23,21 @@ mod room;
 mod backing;
 mod staging;
 mod sparse;
+mod reserve;
+mod secret;
+mod boot;
 
 pub use backing::{Backing, BackingFiles};
+pub use boot::BootId;
 pub use chunks::{ChunkRow, Chunks};
 pub use directory::StateDirectory;
 pub use error::StoreError;
 pub use format::StoreRole;
+pub use reserve::{RESERVE_BYTES, Reserve};
 pub use rocks::{RocksStore, StoreSnapshot};
 pub use room::{Room, free_space};
+pub use secret::{read_secret, write_secret};
 pub use staging::Staging;
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,11 @@ impl RocksStore {
         Ok(RocksStore { engine: Arc::new(Engine::open(path, role)?) })
     }
 
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The chunks kept beside the rows. What was put there survives power loss with the next commit that does.
     pub fn chunks(&self) -> Chunks {
         Chunks::new(self.engine.clone())

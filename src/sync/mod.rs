@@ -6,6 +6,7 @@
 //! This layer does no input or output, and keeps no time.
 
 pub mod kv;
+pub mod hub;
 pub mod member;
 pub mod rows;
 

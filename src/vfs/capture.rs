@@ -9,7 +9,7 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::queue::Job;
-use super::reading::read_manifest;
+use super::reading::{Described, read_manifest};
 use super::volume::Volume;
 use crate::model::{ChunkId, Manifest};
 use crate::sync::Store;
@@ -178,21 +178,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let changes = open.changes();
         let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
         let undisturbed = || open.changes() == changes;
-        let Some(manifest) = manifest_of(file.as_deref(), undisturbed)? else {
+        let Some(described) = describe(file.as_deref(), undisturbed)? else {
             return Ok(Outcome::Disturbed);
         };
         let _gate = open.gate.write();
         if !undisturbed() {
             return Ok(Outcome::Disturbed);
         }
-        self.take(open, file.as_deref(), manifest).map(|()| Outcome::Done)
+        self.take(open, file.as_deref(), described).map(|()| Outcome::Done)
     }
 
     /// The caller keeps writers out.
     fn capture_as_it_stands(&self, open: &OpenInode) -> Result<(), VfsError> {
         let Some(file) = self.file_to_capture(open)? else { return Ok(()) };
-        match manifest_of(file.as_deref(), || true)? {
-            Some(manifest) => self.take(open, file.as_deref(), manifest),
+        match describe(file.as_deref(), || true)? {
+            Some(described) => self.take(open, file.as_deref(), described),
             None => Err(VfsError::State("a file changed although writers were kept out".into())),
         }
     }
@@ -217,7 +217,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// Hands content to the journal and clears the dirty mark. The caller keeps writers out.
-    fn take(&self, open: &OpenInode, file: Option<&File>, manifest: Manifest) -> Result<(), VfsError> {
+    fn take(&self, open: &OpenInode, file: Option<&File>, described: Described) -> Result<(), VfsError> {
         let mut content = open.content.write();
         if !content.dirty {
             return Ok(());
@@ -228,7 +228,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             other => Some(other?),
         };
         if let Some((mtime, ctime)) = stat {
-            let captured = Captured { ino: open.ino, manifest, mtime };
+            let detached = self.replica.lock().inode(open.ino).is_some_and(|inode| inode.detached);
+            if let Some(file) = file.filter(|_| detached) {
+                // Its node has other content by now: these bytes go on in a file of their own.
+                self.spool_all(file)?;
+            }
+            let Described { manifest, list } = described;
+            let captured = Captured { ino: open.ino, manifest, list, mtime };
             self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
         }
         content.dirty = false;
@@ -258,9 +264,23 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Puts aside the bytes that a pending op needs and that only this file holds, before they are changed.
     pub(super) fn put_aside(&self, ino: Ino, file: &File) -> Result<(), VfsError> {
-        if self.replica.lock().unsent_content(ino).is_none() {
-            return Ok(());
+        if self.replica.lock().unsent_content(ino).is_none() { Ok(()) } else { self.spool_all(file) }
+    }
+
+    /// Does so for an inode that is about to lose its last name while somebody has it open.
+    pub(super) fn put_aside_if_open(&self, ino: Ino) -> Result<(), VfsError> {
+        let unsent = self.replica.lock().unsent_content(ino).is_some();
+        match self.open.get(ino).filter(|_| unsent) {
+            Some(open) => {
+                let _gate = open.gate.write();
+                let file = self.file_to_read(&open)?;
+                file.map_or(Ok(()), |file| self.put_aside(ino, &file))
+            }
+            None => Ok(()),
         }
+    }
+
+    fn spool_all(&self, file: &File) -> Result<(), VfsError> {
         let mut gathered: Vec<(ChunkId, Vec<u8>)> = Vec::new();
         let mut bytes_gathered = 0;
         let spool = |chunks: Vec<(ChunkId, Vec<u8>)>| self.work(|replica| Ok(((), replica.spool(chunks)?)));
@@ -281,9 +301,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 }
 
-fn manifest_of(file: Option<&File>, go_on: impl Fn() -> bool) -> Result<Option<Manifest>, VfsError> {
+fn describe(file: Option<&File>, go_on: impl Fn() -> bool) -> Result<Option<Described>, VfsError> {
     match file {
         Some(file) => read_manifest(file, go_on, |_, _| Ok(())),
-        None => Ok(Some(Manifest::empty())),
+        None => Ok(Some(Described { manifest: Manifest::empty(), list: Vec::new() })),
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Orphan {
     pub attributes: Attributes,
     /// Its backing file, if it has one and the content was here when the last name went.
     pub file: Option<u64>,
+    /// The file is nobody else's: it goes with the orphan. Until then a pending op may need what it holds.
+    pub owns_file: bool,
 }
 
 impl Orphans {
@@ -37,23 +39,30 @@ impl Orphans {
         self.inodes.lock().get_mut(&ino).map(change)
     }
 
-    /// Ends an orphan: its backing file may go.
+    /// Ends an orphan. Returns its backing file if that may go.
     pub fn remove(&self, ino: Ino) -> Option<u64> {
-        self.inodes.lock().remove(&ino).and_then(|orphan| orphan.file)
+        let orphan = self.inodes.lock().remove(&ino)?;
+        orphan.file.filter(|_| orphan.owns_file)
     }
 
-    /// Of `files`, those that no orphan needs.
-    pub fn unneeded(&self, files: Vec<u64>) -> Vec<u64> {
+    /// Of `files`, which the replica gave up, those that no orphan needs. The others are their orphans' now.
+    pub fn unneeded(&self, mut files: Vec<u64>) -> Vec<u64> {
         if files.is_empty() {
             return files;
         }
-        let inodes = self.inodes.lock();
-        let needed = |file: &u64| inodes.values().any(|orphan| orphan.file == Some(*file));
-        files.into_iter().filter(|file| !needed(file)).collect()
+        let mut inodes = self.inodes.lock();
+        for orphan in inodes.values_mut() {
+            if let Some(at) = files.iter().position(|file| orphan.file == Some(*file)) {
+                files.swap_remove(at);
+                orphan.owns_file = true;
+            }
+        }
+        files
     }
 
-    /// Ends all orphans.
+    /// Ends all orphans. Returns the backing files that may go.
     pub fn clear(&self) -> Vec<u64> {
-        self.inodes.lock().drain().filter_map(|(_, orphan)| orphan.file).collect()
+        let orphans = self.inodes.lock().drain().collect::<Vec<_>>();
+        orphans.into_iter().filter_map(|(_, orphan)| orphan.file.filter(|_| orphan.owns_file)).collect()
     }
 }

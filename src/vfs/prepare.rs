@@ -123,12 +123,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn orphan_file(&self, ino: Ino, content: &mut Content, keep: Keep) -> Result<Arc<File>, VfsError> {
         let orphan = self.orphans.get(ino).ok_or(VfsError::NotFound)?;
         let file = match orphan.file {
-            Some(number) => self.writable_file(content, number)?,
-            None => {
+            Some(number) if orphan.owns_file => self.writable_file(content, number)?,
+            shared => {
                 let number = self.replica.lock().allocate_file();
-                let file = content.set_file(self.files.create(number)?, true);
-                self.orphans.update(ino, |orphan| orphan.file = Some(number));
-                file
+                let file = self.files.create(number)?;
+                if let Some(shared) = shared.filter(|_| keep == Keep::Content) {
+                    // A pending op needs the bytes that the last name went with.
+                    std::io::copy(&mut self.files.open_read(shared)?, &mut &file)?;
+                }
+                self.orphans.update(ino, |orphan| (orphan.file, orphan.owns_file) = (Some(number), true));
+                content.set_file(file, true)
             }
         };
         if keep == Keep::Nothing {

@@ -17,12 +17,18 @@ struct Run {
     is_data: bool,
 }
 
+/// A content's manifest, and the chunks of its list where it is a tree: they stand in no file.
+pub(super) struct Described {
+    pub manifest: Manifest,
+    pub list: Vec<(ChunkId, Vec<u8>)>,
+}
+
 /// Reads a file to the end and hands each chunk to `sink`. Returns none if `go_on` says to stop.
 pub(super) fn read_manifest(
     file: &File,
     go_on: impl Fn() -> bool,
     mut sink: impl FnMut(ChunkId, &[u8]) -> Result<(), VfsError>,
-) -> Result<Option<Manifest>, VfsError> {
+) -> Result<Option<Described>, VfsError> {
     let size = file.metadata()?.len();
     let mut builder = ManifestBuilder::new();
     let mut failed = Ok(());
@@ -54,8 +60,10 @@ pub(super) fn read_manifest(
             at += bytes as u64;
         }
     }
-    let manifest = builder.finish(&mut pass);
-    failed.map(|()| Some(manifest))
+    builder.end(&mut pass);
+    let mut list = Vec::new();
+    let manifest = builder.finish(&mut |chunk, bytes| list.push((chunk, bytes.to_vec())));
+    failed.map(|()| Some(Described { manifest, list }))
 }
 
 /// The run that begins at `at`. A file system that knows no holes tells one run of data.

@@ -47,6 +47,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn drop_name(&self, parent: Ino, name: Name, is_directory: bool) -> Result<(), VfsError> {
         let dropped = self.inode_under(parent, &name)?;
         self.settle_before_op(&[dropped])?;
+        self.put_aside_if_open(dropped)?;
         self.work(|replica| {
             let (parent, _) = directory(replica, parent)?;
             let node = replica.view().child(parent, &name).ok_or(VfsError::NotFound)?;
@@ -86,6 +87,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let moved = self.inode_under(parent, &name)?;
         self.settle_before_op(&[])?;
         self.capture_now(moved)?;
+        if let Ok(replaced) = self.inode_under(new_parent, &new_name) {
+            self.put_aside_if_open(replaced)?;
+        }
         if mode == RenameMode::Exchange {
             self.capture_now(self.inode_under(new_parent, &new_name)?)?;
         }

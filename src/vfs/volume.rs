@@ -101,7 +101,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// Ends an orphan that nobody can reach any more.
-    pub(super) fn reap(&self, ino: Ino) {
+    fn reap(&self, ino: Ino) {
         let file = self.orphans.remove(ino);
         self.remove_files(file.into_iter().collect());
     }
@@ -211,7 +211,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let attributes = replica.attributes(ino)?;
         let inode = replica.inode(ino)?;
         let backing = inode.backing.filter(|_| replica.is_materialized(ino));
-        Some((ino, Orphan { attributes, file: backing.map(|backing| backing.file) }))
+        Some((ino, Orphan { attributes, file: backing.map(|backing| backing.file), owns_file: false }))
     }
 
     /// Keeps what is left of an inode if the op did take its last name.

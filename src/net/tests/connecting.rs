@@ -49,17 +49,19 @@ async fn a_name_is_looked_up_and_all_its_addresses_are_tried() {
 async fn a_name_that_nobody_has_is_not_found() {
     let hub = Hub::start().fingerprint();
     let dialer = Dialer::new(&Identity::generate());
-    let error = dialer.connect("no such name", 4711, hub, PATIENCE).await.unwrap_err();
+    // Too long for any server to be asked, so the answer does not depend on where this runs.
+    let name = "x".repeat(70);
+    let error = dialer.connect(&name, 4711, hub, PATIENCE).await.unwrap_err();
     assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
-    assert!(error.to_string().contains("no such name"), "{error}");
+    assert!(error.to_string().contains(&name), "{error}");
 }
 
 #[tokio::test]
 async fn a_port_without_listener_is_unreachable_long_before_the_deadline() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Port 1: never given to anybody who asks for any port.
     let hub = Identity::generate().public_key().fingerprint();
     let begin = Instant::now();
-    let dialed = Dialer::new(&Identity::generate()).connect("127.0.0.1", port, hub, PATIENCE).await;
+    let dialed = Dialer::new(&Identity::generate()).connect("127.0.0.1", 1, hub, PATIENCE).await;
     let error = dialed.unwrap_err();
     assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
     assert!(begin.elapsed() < PATIENCE / 3);

@@ -6,6 +6,7 @@ mod hostile;
 mod network;
 mod relay;
 mod throughput;
+mod watch;
 
 use super::*;
 use std::net::SocketAddr;

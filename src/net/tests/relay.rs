@@ -9,6 +9,9 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+/// Nothing of QUIC is this short.
+const PROBE_BYTES: usize = 1;
+
 /// Forwards datagrams between one member and a hub.
 pub struct Relay {
     pub address: SocketAddr,
@@ -70,6 +73,10 @@ async fn outward(wire: Arc<Wire>) {
     let mut datagram = [0; 65536];
     loop {
         let (bytes, member) = wire.near.recv_from(&mut datagram).await.unwrap();
+        // The probe comes from a port of its own, where answers to the member must not go.
+        if bytes <= PROBE_BYTES {
+            continue;
+        }
         *wire.member.lock() = Some(member);
         let (far, hub) = wire.far.lock().clone();
         line.carry(bytes).await;

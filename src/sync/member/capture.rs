@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::{Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, Manifest, Timestamp};
+use crate::model::{Body, ChunkId, Manifest, Timestamp};
 use crate::ops::{Op, Put, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
 
@@ -12,12 +12,14 @@ use crate::sync::kv::{Durability, Store};
 pub struct Captured {
     pub ino: Ino,
     pub manifest: Manifest,
+    /// The chunks of the manifest's list, where it is a tree.
+    pub list: Vec<(ChunkId, Vec<u8>)>,
     pub mtime: Timestamp,
 }
 
 impl<S: Store> Replica<S> {
     /// Takes content into the journal and clears the inode's dirty mark. Content equal to the last captured
-    /// makes no op.
+    /// makes no op. `now` is when the inode last changed.
     ///
     /// # Errors
     /// [`LocalError::Write`]; the mark then stays.
@@ -28,13 +30,18 @@ impl<S: Store> Replica<S> {
 }
 
 impl<S: Store> Work<'_, S> {
-    fn capture(&mut self, captured: Captured) -> Result<(), LocalError> {
+    fn capture(&mut self, mut captured: Captured) -> Result<(), LocalError> {
         let ino = captured.ino;
+        for (chunk, bytes) in std::mem::take(&mut captured.list) {
+            self.txn.put(keys::spool(chunk), bytes);
+        }
         // An inode that lost its last name meanwhile has nothing to say.
         let Some(mut inode) = self.inode(ino) else { return Ok(()) };
         if let Some(backing) = &mut inode.backing {
             backing.content = Some(content_of(&captured.manifest));
         }
+        // POSIX: changing content changes ctime.
+        inode.ctime = inode.ctime.max(self.now);
         self.txn.remove(keys::dirty(ino));
         let has_bytes = captured.manifest.length > 0;
         if self.embryo(inode.node).is_some() {

@@ -64,13 +64,18 @@ impl<S: Store> Replica<S> {
         self.store.scan_prefix(&[keys::DIRTY]).map(|(key, _)| Ino(keys::number_of(&key))).collect()
     }
 
-    /// Backing files that inodes name.
+    /// Backing files that are in use.
     pub fn backing_files(&self) -> impl Iterator<Item = u64> + '_ {
         let inodes = self.store.scan_prefix(&[keys::INODE]);
-        inodes.filter_map(|(_, value)| {
+        let named = inodes.filter_map(|(_, value)| {
             let inode: Inode = decode("inode", &value).expect("records of ours decode");
             inode.backing.map(|backing| backing.file)
-        })
+        });
+        named.chain(
+            self.store
+                .scan_prefix(&[keys::RETAINED])
+                .map(|(_, value)| decode("retained file", &value).expect("records of ours decode")),
+        )
     }
 
     /// The node's inode number: given at the first question, the same ever after.
@@ -129,7 +134,7 @@ impl<S: Store> Replica<S> {
         let marked = self.transact_now(|work| {
             let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
             work.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
-            inode.backing = Some(Backing { file, content: None });
+            (inode.backing, inode.unsent) = (Some(Backing { file, content: None }), false);
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());
             // The counter must be kept although it grew before this transaction began.
@@ -240,7 +245,18 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::inode(ino));
         self.txn.remove(keys::dirty(ino));
         self.txn.remove(keys::detached(ino));
-        self.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
+        self.give_up_backing(ino, &inode);
+    }
+
+    /// Parts an inode from its backing file, which stays while a pending op needs it.
+    pub fn give_up_backing(&mut self, ino: Ino, inode: &Inode) {
+        let Some(backing) = inode.backing else { return };
+        match backing.content.filter(|_| inode.unsent && !self.state.open.contains_key(&ino)) {
+            Some(content) if self.txn.get(&keys::retained(content)).is_none() => {
+                self.txn.put(keys::retained(content), encode(&backing.file));
+            }
+            _ => self.effects.removed_files.push(backing.file),
+        }
     }
 
     /// Cuts an inode off from its node: its handles go on with the content they have.

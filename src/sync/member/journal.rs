@@ -78,6 +78,11 @@ impl<S: Store> Work<'_, S> {
         let Some(ops) = self.unseen_ops(drop) else { return Ok(false) };
         let node = drop.node;
         ops.into_iter().for_each(|index| self.remove_pending(index));
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+        {
+            self.save_inode(ino, &super::Inode { unsent: false, ..inode });
+        }
         self.erase(node, &drop.place);
         self.unkeep(&[RowKey::place(node, &drop.place)]);
         self.set_mtime(drop.place.parent, self.now)?;

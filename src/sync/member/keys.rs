@@ -14,15 +14,17 @@
 //! | `T` | ino | nothing: an inode cut off from its node by remote content |
 //! | `W` | node | nothing: content to fetch |
 //! | `S` | chunk | bytes of unsent content whose file has gone on |
+//! | `R` | content | a backing file that no inode names, kept for a pending op |
 //! | `P` | index | [`super::Parked`] |
 //! | `X` | member number | member name |
 //! | `M` | name | counters and identity |
 
 use super::Ino;
-use crate::model::{ChunkId, MemberNumber, NodeId};
+use crate::model::{ChunkId, Digest, MemberNumber, NodeId};
 
 pub const JOURNAL: u8 = b'J';
 pub const SPOOL: u8 = b'S';
+pub const RETAINED: u8 = b'R';
 pub const PARKED: u8 = b'P';
 pub const DIRTY: u8 = b'D';
 pub const DETACHED: u8 = b'T';
@@ -100,6 +102,10 @@ pub fn wanted(node: NodeId) -> Vec<u8> {
 
 pub fn spool(chunk: ChunkId) -> Vec<u8> {
     [&[SPOOL][..], &chunk.0].concat()
+}
+
+pub fn retained(content: Digest) -> Vec<u8> {
+    [&[RETAINED][..], &content.0].concat()
 }
 
 pub fn parked(index: u64) -> Vec<u8> {

@@ -27,5 +27,5 @@ mod state;
 pub use capture::Captured;
 pub use inodes::Attributes;
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
-pub use session::{Phase, SessionOutput};
+pub use session::{InlineContent, Phase, SessionOutput};
 pub use state::{Effects, LocalError, Pending, Replica};

@@ -6,7 +6,7 @@ use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Digest, MemberNumber, Node, NodeId, Timestamp};
-use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply};
+use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply, resolve_successor};
 use crate::sync::kv::{Batch, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{LogEntry, Position, Row, decode, decode_row_key};
@@ -44,6 +44,15 @@ impl<S: Store> Work<'_, S> {
         Ok(meets)
     }
 
+    /// Counts the sealed commit among the base before a snapshot replaces it, so that the rest of the journal
+    /// is replayed from a base it fits.
+    pub fn move_base_by_sealed(&mut self) {
+        let ops = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
+        let rows = self.base_changes(self.author(), &ops);
+        let rows = rows.expect("what stands in front of the journal applies to its base");
+        write_base(&mut self.txn, self.state.slot, rows);
+    }
+
     fn base_changes(&self, author: MemberNumber, ops: &[Op]) -> Result<Batch, Rejection> {
         let base = BaseKv { kv: &self.txn, slot: self.state.slot };
         let mut above = Txn::new(&base);
@@ -61,13 +70,14 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::SEALED.to_vec());
         for op in &sealed.commit.ops {
             let Some(manifest) = op.verb.manifest() else { continue };
-            let node = op.verb.node();
+            let node = resolve_successor(&self.view(), op.verb.node());
             if let Some(ino) = self.known_ino_of(node)
                 && let Some(inode) = self.inode(ino).filter(|inode| inode.unsent && holds(inode, manifest))
             {
                 self.save_inode(ino, &Inode { unsent: false, ..inode });
             }
         }
+        self.accepted.extend(sealed.commit.ops);
         self.clear_spool();
     }
 
@@ -174,9 +184,9 @@ impl<S: Store> Work<'_, S> {
         if dirty || inode.backing.is_some_and(|backing| backing.content == Some(content)) {
             return false;
         }
-        self.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
+        self.give_up_backing(ino, &inode);
         let backing = Some(Backing { file, content: Some(content) });
-        self.save_inode(ino, &Inode { backing, version: row.version, ..inode });
+        self.save_inode(ino, &Inode { backing, version: row.version, unsent: false, ..inode });
         true
     }
 

@@ -5,7 +5,7 @@ use super::keys::{self, Slot};
 use super::records::{Ino, Inode};
 use super::state::Work;
 use crate::model::{NodeId, Timestamp, Version};
-use crate::ops::{Make, Op, Verb};
+use crate::ops::{Make, Op, TreeMut, Verb, apply};
 use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
 use crate::sync::kv::{Kv, Store, Txn};
 use crate::sync::rows::RowTreeMut;
@@ -32,6 +32,10 @@ impl<S: Store> Work<'_, S> {
         let below = BaseKv { kv: self.txn.below(), slot: old };
         let mut old_rows = Txn::new(&below);
         let mut old_tree = RowTreeMut { txn: &mut old_rows, prefix: old.view_prefix() };
+        for op in std::mem::take(&mut self.accepted) {
+            let changes = apply(&old_tree, self.author(), &op);
+            old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
+        }
         let replayed = self.run_replay(|tree, replayer| replay(tree, &mut old_tree, pending, replayer));
         self.put_back(sealed, embryos, &replayed);
         self.follow(&replayed);
@@ -142,7 +146,11 @@ impl<S: Store> Work<'_, S> {
                 self.txn.remove(keys::ino_of(inode.node));
             }
         }
+        let concerned: BTreeSet<NodeId> =
+            moves.iter().flat_map(|(_, inode, node, _)| [inode.node, *node]).collect();
         moves.into_iter().for_each(|(ino, inode, node, version)| self.rebind(ino, inode, node, version));
+        // A node that lost its inode to another has its own content to fetch.
+        concerned.into_iter().for_each(|node| self.want(node));
     }
 
     fn rebind(&mut self, ino: Ino, inode: Inode, node: NodeId, version: Version) {

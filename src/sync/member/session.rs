@@ -5,7 +5,7 @@
 //! are applied as they come.
 
 use super::keys;
-use super::records::Identity;
+use super::records::{Identity, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Chain, ChunkId, CommitNumber, Digest, MemberNumber, NodeId, Role, Round, Sequence};
 use crate::model::{SpaceName, Timestamp};
@@ -29,6 +29,14 @@ pub enum Phase {
     Greeting,
     /// Entries come and commits go.
     Live,
+}
+
+/// Content of one chunk that rides inside its op, and where to look for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InlineContent {
+    pub node: NodeId,
+    pub content: Digest,
+    pub chunk: ChunkId,
 }
 
 /// What the session wants of whoever runs it.
@@ -128,22 +136,22 @@ impl<S: Store> Replica<S> {
     }
 
     /// Inline chunks that the next commit carries, and the nodes whose files hold them; None where nothing is to be sealed.
-    pub fn to_seal(&self) -> Option<(usize, Vec<(NodeId, ChunkId)>)> {
+    pub fn to_seal(&self) -> Option<(usize, Vec<InlineContent>)> {
         if self.state.session.phase != Phase::Live || self.sealed().is_some() || !self.caught_up() {
             return None;
         }
         let (mut count, mut bytes, mut inline_bytes, mut inline) = (0, 0, 0, Vec::new());
         for (_, op) in self.journal().take(COMMIT_OPS_MAX) {
             bytes += encode(&op).len();
-            let chunk = op
-                .verb
-                .manifest()
-                .and_then(|manifest| manifest.inline_chunk().map(|chunk| (manifest.length, chunk)));
-            inline_bytes += chunk.map_or(0, |(length, _)| length);
+            let content = op.verb.manifest().and_then(|manifest| {
+                let chunk = manifest.inline_chunk()?;
+                inline_bytes += manifest.length;
+                Some(InlineContent { node: op.verb.node(), content: content_of(manifest), chunk })
+            });
             if count > 0 && (bytes > COMMIT_BYTES_MAX || inline_bytes > COMMIT_INLINE_BYTES_MAX) {
                 break;
             }
-            inline.extend(chunk.map(|(_, chunk)| (op.verb.node(), chunk)));
+            inline.extend(content);
             count += 1;
         }
         (count > 0).then_some((count, inline))
@@ -268,6 +276,7 @@ impl<S: Store> Work<'_, S> {
                 // What the snapshot has already is forgotten before the rest is replayed on it.
                 let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
                 if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
+                    self.move_base_by_sealed();
                     self.forget_accepted();
                 }
                 self.begin_snapshot();

@@ -5,9 +5,10 @@
 
 use super::keys;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{ChunkId, NodeId, Timestamp};
-use crate::ops::Tree;
+use crate::model::{ChunkId, Digest, NodeId, Timestamp};
+use crate::ops::{Tree, resolve_successor};
 use crate::sync::kv::{Durability, Kv, Store};
+use crate::wire::decode;
 
 impl<S: Store> Replica<S> {
     /// Keeps chunks for pending ops.
@@ -25,6 +26,20 @@ impl<S: Store> Replica<S> {
     /// A spooled chunk.
     pub fn spooled(&self, chunk: ChunkId) -> Option<Vec<u8>> {
         self.store.get(&keys::spool(chunk))
+    }
+
+    /// The file that holds a pending op's content although no inode names it.
+    pub fn retained(&self, content: Digest) -> Option<u64> {
+        let value = self.store.get(&keys::retained(content))?;
+        Some(decode("retained file", &value).expect("records of ours decode"))
+    }
+
+    /// The backing file that holds a pending op's content: its node's, its successor's, or one kept for it.
+    pub fn file_holding(&self, node: NodeId, content: Digest) -> Option<u64> {
+        let today = resolve_successor(&self.view(), node);
+        let inode = self.known_ino_of(today).and_then(|ino| self.inode(ino));
+        let own = inode.and_then(|inode| inode.backing).filter(|backing| backing.content == Some(content));
+        own.map(|backing| backing.file).or_else(|| self.retained(content))
     }
 
     /// Nodes whose content is to be fetched, in the order of their ids, from after `after` on.
@@ -45,6 +60,12 @@ impl<S: Store> Work<'_, S> {
         // Content that a wanted node still takes from here stays until that is done.
         if self.txn.scan_prefix(&[keys::WANTED]).next().is_none() {
             chunks.into_iter().for_each(|key| self.txn.remove(key));
+            let retained: Vec<_> = self.txn.scan_prefix(&[keys::RETAINED]).collect();
+            for (key, file) in retained {
+                self.txn.remove(key);
+                let file: u64 = decode("retained file", &file).expect("records of ours decode");
+                self.effects.removed_files.push(file);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use super::session::{Session, SessionOutput};
 use crate::model::{
     CommitNumber, Digest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
 };
-use crate::ops::{Change, Rejection, TreeMut};
+use crate::ops::{Change, Op, Rejection, TreeMut};
 use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, Row, decode, encode};
@@ -99,6 +99,8 @@ pub(super) struct Work<'a, S: Store> {
     pub state: &'a mut State,
     pub effects: Effects,
     pub now: Timestamp,
+    /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
+    pub accepted: Vec<Op>,
 }
 
 impl<S: Store> Replica<S> {
@@ -153,7 +155,8 @@ impl<S: Store> Replica<S> {
     ) -> Result<(R, Effects), LocalError> {
         let counters = self.state.counters;
         let txn = Txn::new(&self.store);
-        let mut work = Work { txn, state: &mut self.state, effects: Effects::default(), now };
+        let effects = Effects::default();
+        let mut work = Work { txn, state: &mut self.state, effects, now, accepted: Vec::new() };
         let result = body(&mut work)?;
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
@@ -202,6 +205,11 @@ impl<S: Store> Replica<S> {
         self.state.identity.as_ref()
     }
 
+    /// The name this member asks for until the hub has given it one.
+    pub fn wished_name(&self) -> &MemberName {
+        &self.state.name
+    }
+
     pub fn position(&self) -> Option<Position> {
         self.state.position
     }
@@ -210,7 +218,7 @@ impl<S: Store> Replica<S> {
     pub fn pending(&self) -> Pending {
         let mut pending = Pending::default();
         let mut nodes = BTreeSet::new();
-        let mut count = |op: &crate::ops::Op| {
+        let mut count = |op: &Op| {
             pending.ops += 1;
             if let Some(manifest) = op.verb.manifest() {
                 pending.bytes += manifest.length;

@@ -1,0 +1,241 @@
+//! Rows of the conflict table about content and attributes: put, and what a save by rename brings.
+
+use super::replay::{NO_VERSION, Rebase, Spot};
+use super::was::Was;
+use crate::model::{Body, Conflict, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version, Xattrs};
+use crate::ops::{Attributes, Drop, Make, Move, Put, SetMeta, TreeMut, Verb};
+
+/// A content on its way to a file, with what comes along.
+pub(super) struct Content {
+    pub manifest: Manifest,
+    pub mtime: Timestamp,
+    pub attributes: Option<Attributes>,
+    /// The file that has the content already, under its only name, and is to end or to become the copy.
+    pub holder: Option<(NodeId, Place)>,
+}
+
+impl Content {
+    /// A live file's content and attributes, to be taken from it.
+    pub fn of_holder(holder: NodeId, place: Place, node: Node) -> Option<Content> {
+        let Body::File(manifest) = node.body else { return None };
+        let attributes = Attributes { mode: node.mode, owner: Some(node.owner), xattrs: node.xattrs };
+        Some(Content {
+            manifest,
+            mtime: node.mtime,
+            attributes: Some(attributes),
+            holder: Some((holder, place)),
+        })
+    }
+
+    /// The content that a `Make` brings, if it makes a file.
+    pub fn of_make(make: &Make) -> Option<Content> {
+        let Body::File(manifest) = &make.body else { return None };
+        let attributes = Attributes { mode: make.mode, owner: make.owner, xattrs: make.xattrs.clone() };
+        let (manifest, mtime) = (manifest.clone(), make.mtime);
+        Some(Content { manifest, mtime, attributes: Some(attributes), holder: None })
+    }
+}
+
+impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
+    pub(super) fn put(&mut self, mut put: Put) {
+        let (old, next) = (put.node, put.base.next());
+        let spot = self.locate(old, put.base);
+        let stands = if self.tree.node(spot.node).is_some_and(|node| node.version == spot.version) {
+            put.conflict = self.conflict_today(put.conflict.take()).filter(|conflict| {
+                let copy_of = self.tree.conflict_of_copy(spot.node);
+                copy_of.is_none_or(|about| about == (conflict.node, conflict.member))
+            });
+            (put.node, put.base) = (spot.node, spot.version);
+            self.emit_or_record(Verb::Put(put));
+            Spot { version: spot.version.next(), ..spot }
+        } else {
+            let Put { manifest, mtime, attributes, .. } = put;
+            self.deliver(spot, Content { manifest, mtime, attributes, holder: None }, ConflictKind::PutPut)
+        };
+        self.stands_at((old, next), stands);
+    }
+
+    /// Brings a content based on `spot` to its file, or beside it where another content came first; tells
+    /// where it stands then. A holder ends unless it becomes the conflict copy.
+    pub(super) fn deliver(&mut self, spot: Spot, content: Content, kind: ConflictKind) -> Spot {
+        let holder = content.holder.clone();
+        let stands = match self.tree.node(spot.node) {
+            None => self.bring_back_with(spot, content),
+            Some(node) if node.manifest().is_some_and(|now| now.same_content(&content.manifest)) => {
+                self.take_over_attributes(spot.node, &node, content.attributes);
+                Spot { version: node.version, ..spot }
+            }
+            Some(node) if node.version == spot.version => self.put_next(spot, content, None),
+            // A merge of the three contents would step in here; without one both are kept.
+            Some(node) => self.keep_both(spot, node, content, kind),
+        };
+        if let Some((holder, place)) = holder.filter(|(holder, _)| *holder != stands.node) {
+            self.end_holder(holder, place);
+        }
+        stands
+    }
+
+    fn end_holder(&mut self, node: NodeId, place: Place) {
+        let version = self.spot(node).version;
+        self.emit_or_record(Verb::Drop(Drop { node, place, version }));
+    }
+
+    fn put_next(&mut self, spot: Spot, content: Content, conflict: Option<Conflict>) -> Spot {
+        let Content { manifest, mtime, attributes, .. } = content;
+        let (node, base) = (spot.node, spot.version);
+        self.emit_or_record(Verb::Put(Put {
+            node,
+            base,
+            manifest,
+            mtime,
+            attributes,
+            merged: None,
+            conflict,
+        }));
+        Spot { version: base.next(), ..spot }
+    }
+
+    /// Two contents of one file: the accepted one keeps the name.
+    fn keep_both(&mut self, spot: Spot, accepted: Node, content: Content, kind: ConflictKind) -> Spot {
+        if self.tree.conflict_of_copy(spot.node).is_some() {
+            return self.lose_on_copy(spot.node, accepted, content);
+        }
+        let conflict = self.conflict(kind, spot.node, spot.version);
+        match self.open_copy(spot.node) {
+            Some(copy) => {
+                self.result.conflicts.push(conflict.clone());
+                self.extend_copy(copy, content, conflict)
+            }
+            None => self.make_copy(spot.node, accepted, content, conflict),
+        }
+    }
+
+    /// The live file that keeps this member's side of an open conflict with `node`.
+    pub(super) fn open_copy(&self, node: NodeId) -> Option<NodeId> {
+        let copy = self.tree.conflict(node, self.replayer.author)?.copy?;
+        self.tree.node(copy)?.manifest().map(|_| copy)
+    }
+
+    /// A further conflict is a further version of the copy.
+    pub(super) fn extend_copy(&mut self, copy: NodeId, content: Content, conflict: Conflict) -> Spot {
+        let spot = self.spot(copy);
+        let same = |node: Node| node.manifest().is_some_and(|now| now.same_content(&content.manifest));
+        if self.tree.node(copy).is_some_and(same) {
+            return spot;
+        }
+        self.put_next(spot, content, Some(conflict))
+    }
+
+    /// A copy never gets a copy: the losing content becomes a version, and the accepted one again on top.
+    fn lose_on_copy(&mut self, copy: NodeId, accepted: Node, content: Content) -> Spot {
+        let lost = self.put_next(Spot { node: copy, version: accepted.version }, content, None);
+        let Node { body: Body::File(manifest), mode, owner, mtime, xattrs, .. } = accepted else {
+            return lost;
+        };
+        let attributes = Some(Attributes { mode, owner: Some(owner), xattrs });
+        self.put_next(lost, Content { manifest, mtime, attributes, holder: None }, None);
+        lost
+    }
+
+    fn make_copy(&mut self, node: NodeId, accepted: Node, content: Content, conflict: Conflict) -> Spot {
+        let place = self.tree.places(node).into_iter().next();
+        let root = || self.place_in_root(node);
+        let place = self.conflict_place(&place.unwrap_or_else(root));
+        self.result.conflicts.push(conflict.clone());
+        // A file that is the copy of one conflict already cannot be that of another.
+        let free_holder =
+            content.holder.clone().filter(|(holder, _)| self.tree.conflict_of_copy(*holder).is_none());
+        if let Some((holder, from)) = free_holder {
+            return self.turn_into_copy(holder, from, place, conflict);
+        }
+        let Attributes { mode, owner, xattrs } = content.attributes.unwrap_or(Attributes {
+            mode: accepted.mode,
+            owner: None,
+            xattrs: accepted.xattrs,
+        });
+        let copy = Make {
+            node: (self.replayer.allocate)(),
+            place,
+            body: Body::File(content.manifest),
+            mode,
+            owner: owner.or(Some(accepted.owner)),
+            mtime: content.mtime,
+            xattrs,
+            conflict: Some(conflict),
+        };
+        let copy = self.make_at(copy);
+        self.spot(copy)
+    }
+
+    /// Moves a file that has the losing content already to the conflict name, and says what it is there.
+    pub(super) fn turn_into_copy(
+        &mut self,
+        node: NodeId,
+        from: Place,
+        to: Place,
+        conflict: Conflict,
+    ) -> Spot {
+        let rename = Move { node, from, to, replaces: None, exchange: false, keeps_owner: false };
+        self.emit_or_record(Verb::Move(rename));
+        let Some(Node { body: Body::File(manifest), mtime, version, .. }) = self.tree.node(node) else {
+            return Spot { node, version: NO_VERSION };
+        };
+        let content = Content { manifest, mtime, attributes: None, holder: None };
+        self.put_next(Spot { node, version }, content, Some(conflict))
+    }
+
+    /// Equal content still may come with other attributes: those of a save by rename are the later ones.
+    fn take_over_attributes(&mut self, id: NodeId, node: &Node, attributes: Option<Attributes>) {
+        let Some(attributes) = attributes else { return };
+        let set = SetMeta {
+            node: id,
+            mode: Some(attributes.mode).filter(|mode| *mode != node.mode),
+            uid: attributes.owner.map(|owner| owner.uid).filter(|uid| *uid != node.owner.uid),
+            gid: attributes.owner.map(|owner| owner.gid).filter(|gid| *gid != node.owner.gid),
+            mtime: None,
+            xattrs: xattr_changes(&node.xattrs, attributes.xattrs),
+        };
+        if has_effect(&set) {
+            self.emit_or_record(Verb::SetMeta(set));
+        }
+    }
+
+    pub(super) fn set_meta(&mut self, mut set: SetMeta, was: &Was) {
+        let content = self.locate(set.node, was.before.unwrap_or_default());
+        set.node = self.node_of(set.node);
+        if content.node != set.node && self.tree.node(content.node).is_some() {
+            self.emit_or_record(Verb::SetMeta(SetMeta { node: content.node, ..set.clone() }));
+            // The time belongs to the content, and that is not here.
+            set.mtime = None;
+            if !has_effect(&set) {
+                return;
+            }
+        }
+        if self.tree.node(set.node).is_some() {
+            self.emit_or_record(Verb::SetMeta(set));
+        }
+    }
+
+    /// The version of the old view's node as it stood before the op.
+    pub(super) fn content_before(&self, old: NodeId, was: &Was) -> Spot {
+        self.locate(old, was.before.unwrap_or(NO_VERSION))
+    }
+}
+
+fn has_effect(set: &SetMeta) -> bool {
+    let plain = set.mode.is_some() || set.uid.is_some() || set.gid.is_some() || set.mtime.is_some();
+    plain || !set.xattrs.is_empty()
+}
+
+fn xattr_changes(now: &Xattrs, wanted: Xattrs) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let removed = now.keys().filter(|name| !wanted.contains_key(*name)).map(|name| (name.clone(), None));
+    let mut changes: Vec<_> = removed.collect();
+    let differing = wanted.into_iter().filter(|(name, value)| now.get(name) != Some(value));
+    changes.extend(differing.map(|(name, value)| (name, Some(value))));
+    changes
+}
+
+/// Tells whether a file of the tree is at the version that `spot` names.
+pub(super) fn is_fresh(spot: Spot, id: NodeId, version: Version) -> bool {
+    spot == Spot { node: id, version }
+}

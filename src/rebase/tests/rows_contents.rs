@@ -1,0 +1,1 @@
+//! Rows of the conflict table about content, both ways round.

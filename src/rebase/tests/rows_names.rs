@@ -1,0 +1,1 @@
+//! Rows of the conflict table about names, both ways round.
