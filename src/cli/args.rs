@@ -24,7 +24,9 @@ pub enum Command {
     /// Run a hub, or look after its spaces, invites and members.
     Hub(HubArgs),
     /// Join a space with an invite.
-    #[command(after_help = "Example:\n  fl0wfs join 'fl0w://hub.example.org:4733/notes?hub=...&token=...' --as work")]
+    #[command(
+        after_help = "Example:\n  fl0wfs join 'fl0w://hub.example.org:4733/notes?hub=...&token=...' --as work"
+    )]
     Join(JoinArgs),
     /// List or remove the hubs this device knows.
     Remote(RemoteArgs),
@@ -38,10 +40,14 @@ pub enum Command {
     #[command(after_help = "Example:\n  fl0wfs sync ~/notes --timeout 30s")]
     Sync(SyncArgs),
     /// Say how a mount stands: connection, position, pending work, conflicts.
-    #[command(after_help = "Example:\n  fl0wfs status ~/notes\n\nWithout DIR, all mounts. The exit code tells: 0 in sync, 3 work waiting or hub unreachable, 4 conflicts, 5 refused.")]
+    #[command(
+        after_help = "Example:\n  fl0wfs status ~/notes\n\nWithout DIR, all mounts. The exit code tells: 0 in sync, 3 work waiting or hub unreachable, 4 conflicts, 5 refused."
+    )]
     Status(StatusArgs),
     /// Show the history of a path, newest first.
-    #[command(after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1")]
+    #[command(
+        after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1"
+    )]
     Log(LogArgs),
 }
 
@@ -146,7 +152,7 @@ pub struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// A path in a mount; it need not exist any more. The mount itself stands for all of the space.
+    /// A path in a mount; it need not exist any more.
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
     /// One line of JSON per change.
@@ -184,7 +190,9 @@ pub enum HubCommand {
     /// Create, list or remove spaces.
     Space(SpaceArgs),
     /// Print an invite to a space.
-    #[command(after_help = "Example:\n  fl0wfs hub invite notes --role writer --uses 3 --ttl 2h --host hub.example.org:4733")]
+    #[command(
+        after_help = "Example:\n  fl0wfs hub invite notes --role writer --uses 3 --ttl 2h --host hub.example.org:4733"
+    )]
     Invite(InviteArgs),
     /// List the members of a space.
     #[command(after_help = "Example:\n  fl0wfs hub members notes --json")]
@@ -344,7 +352,14 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        let good = [("30s", 30_000), ("30", 30_000), ("500ms", 500), ("5m", 300_000), ("2h", 7_200_000), ("1d", 86_400_000)];
+        let good = [
+            ("30s", 30_000),
+            ("30", 30_000),
+            ("500ms", 500),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+        ];
         for (text, millis) in good {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }

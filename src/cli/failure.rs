@@ -1,14 +1,14 @@
 //! From an error to what a person is told and what a script sees.
 
 use super::daemon::DaemonError;
-use super::hub::HubError;
 use super::output;
 use super::point::PointError;
-use crate::member::MemberError;
+use crate::hub::{AdminError, HubError};
 use crate::member::config::ConfigError;
 use crate::member::control::AskError;
 use crate::member::mounts::ClaimError;
 use crate::member::options::OptionError;
+use crate::member::{MemberError, RunError};
 use crate::model::InvalidName;
 use crate::net::{ConnectError, IdentityError, InviteError};
 use crate::store::StoreError;
@@ -52,12 +52,10 @@ pub enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Point(#[from] PointError),
-    #[error(transparent)]
-    Claim(#[from] ClaimError),
     #[error("{space} is already mounted at {} (process {pid})", mount_point.display())]
     SpaceMounted { space: String, mount_point: PathBuf, pid: u32 },
     #[error(transparent)]
-    Member(#[from] MemberError),
+    Run(#[from] RunError),
     #[error(transparent)]
     Daemon(#[from] DaemonError),
     /// What the daemon said before it ended, with its own hint and exit code.
@@ -117,34 +115,40 @@ pub fn explain(error: &CliError) -> Explained {
         CliError::Told(explained) => return explained.clone(),
         CliError::NobodyReads => return Explained { message: String::new(), hint: None, exit: Exit::Done },
         CliError::Answered { hint, exit, .. } => (hint.clone(), *exit),
-        CliError::Source(_) => hinted("write it as in work:notes; `fl0wfs remote list` shows what there is", Exit::Usage),
+        CliError::Source(_) => {
+            hinted("write it as in work:notes; `fl0wfs remote list` shows what there is", Exit::Usage)
+        }
         CliError::Name { .. } => (None, Exit::Usage),
         CliError::Option(_) => hinted("see fl0wfs mount --help", Exit::Usage),
         CliError::Config(error) => explain_config(error),
         CliError::Point(error) => explain_point(error),
-        CliError::Claim(ClaimError::Config(error)) => explain_config(error),
-        CliError::Claim(ClaimError::Taken { .. }) => hinted(ALREADY, Exit::Refused),
         CliError::SpaceMounted { .. } => hinted(ONE_MOUNT, Exit::Refused),
-        CliError::Member(error) => explain_member(error),
+        CliError::Run(error) => explain_run(error),
         CliError::Daemon(DaemonError::Ended { .. }) => hinted("its log says more", Exit::Failed),
         CliError::Daemon(_) => (None, Exit::Failed),
-        CliError::NotMounted(_) => hinted("fl0wfs status lists what is mounted here; mounts of another user or FL0WFS_HOME are not", Exit::Failed),
-        CliError::DaemonDied(_) => hinted("fl0wfs mount mounts it again, fl0wfs umount clears it away; nothing is lost", Exit::Failed),
+        CliError::NotMounted(_) => hinted(
+            "fl0wfs status lists what is mounted here; mounts of another user or FL0WFS_HOME are not",
+            Exit::Failed,
+        ),
+        CliError::DaemonDied(_) => hinted(
+            "fl0wfs mount mounts it again, fl0wfs umount clears it away; nothing is lost",
+            Exit::Failed,
+        ),
         CliError::Ask(_) => (None, Exit::Failed),
         CliError::Invite(_) => hinted("copy all of it, and put it in quotes", Exit::Usage),
         CliError::Identity(_) => (None, Exit::Failed),
         CliError::Connect(error) => explain_connect(error),
         CliError::HubRefused { reason, .. } => (refusal_hint(*reason).map(str::to_owned), Exit::Refused),
         CliError::Conversation(_) => hinted("try again", Exit::Waiting),
-        CliError::Hub(error) => error.explain(),
+        CliError::Hub(error) => explain_hub(error),
         CliError::System(_) | CliError::Output(_) => (None, Exit::Failed),
     };
     Explained { message: error.to_string(), hint, exit }
 }
 
+const NEWER: &str = "install the newer fl0wfs again";
 const ALREADY: &str = "fl0wfs status shows what is mounted";
-const ONE_MOUNT: &str =
-    "a space is mounted once per FL0WFS_HOME; another mount on this machine needs a home and an invite of its own";
+const ONE_MOUNT: &str = "a space is mounted once per FL0WFS_HOME; another mount on this machine needs a home and an invite of its own";
 
 fn hinted(hint: &str, exit: Exit) -> (Option<String>, Exit) {
     (Some(hint.to_owned()), exit)
@@ -167,23 +171,37 @@ fn explain_config(error: &ConfigError) -> (Option<String>, Exit) {
 
 fn explain_point(error: &PointError) -> (Option<String>, Exit) {
     match error {
-        PointError::Missing(path) => hinted(&format!("make it with: mkdir -p {}", path.display()), Exit::Failed),
+        PointError::Missing(path) => {
+            hinted(&format!("make it with: mkdir -p {}", path.display()), Exit::Failed)
+        }
         PointError::NotEmpty(_) => {
             hinted("-o nonempty mounts anyway; what is below is hidden and untouched", Exit::Refused)
         }
         PointError::Mounted { .. } => hinted(ALREADY, Exit::Refused),
         PointError::Busy { .. } => hinted("close what is open there and leave its directories", Exit::Failed),
-        PointError::NotDirectory(_) | PointError::Io { .. } | PointError::Unmount { .. } => (None, Exit::Failed),
+        PointError::NotDirectory(_) | PointError::Io { .. } | PointError::Unmount { .. } => {
+            (None, Exit::Failed)
+        }
+    }
+}
+
+fn explain_run(error: &RunError) -> (Option<String>, Exit) {
+    match error {
+        RunError::Config(error) | RunError::Claim(ClaimError::Config(error)) => explain_config(error),
+        RunError::Claim(ClaimError::Taken { .. }) => hinted(ALREADY, Exit::Refused),
+        RunError::Member(error) => explain_member(error),
+        RunError::Identity(_) | RunError::Socket(_) | RunError::System(_) => (None, Exit::Failed),
     }
 }
 
 fn explain_member(error: &MemberError) -> (Option<String>, Exit) {
     match error {
         MemberError::Store(StoreError::InUse { .. }) => hinted(ONE_MOUNT, Exit::Refused),
-        MemberError::Store(StoreError::Newer { .. }) => hinted("install the newer fl0wfs again", Exit::Failed),
-        MemberError::Mount { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            hinted("/dev/fuse must be accessible; allow_other needs user_allow_other in /etc/fuse.conf", Exit::Failed)
-        }
+        MemberError::Store(StoreError::Newer { .. }) => hinted(NEWER, Exit::Failed),
+        MemberError::Mount { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => hinted(
+            "/dev/fuse must be accessible; allow_other needs user_allow_other in /etc/fuse.conf",
+            Exit::Failed,
+        ),
         MemberError::Mount { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             hinted("install fuse3, and load the fuse module", Exit::Failed)
         }
@@ -191,13 +209,26 @@ fn explain_member(error: &MemberError) -> (Option<String>, Exit) {
     }
 }
 
+fn explain_hub(error: &HubError) -> (Option<String>, Exit) {
+    match error {
+        HubError::Store(StoreError::InUse { .. }) => hinted("one hub serves a data directory", Exit::Refused),
+        HubError::Store(StoreError::Newer { .. }) => hinted(NEWER, Exit::Failed),
+        HubError::Bind { .. } => hinted("choose another address with --listen ADDR:PORT", Exit::Failed),
+        HubError::Stranger { .. } => {
+            hinted("run this as the user who runs the hub, or as root", Exit::Refused)
+        }
+        HubError::Admin(AdminError::Invalid(_)) => (None, Exit::Usage),
+        HubError::Admin(AdminError::Stopping) => hinted("try again", Exit::Failed),
+        _ => (None, Exit::Failed),
+    }
+}
+
 fn explain_connect(error: &ConnectError) -> (Option<String>, Exit) {
     match error {
         ConnectError::NotFound { .. } => hinted("check the host's name", Exit::Waiting),
-        ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. } => hinted(
-            "is the hub running, and does a firewall let its UDP port through?",
-            Exit::Waiting,
-        ),
+        ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. } => {
+            hinted("is the hub running, and does a firewall let its UDP port through?", Exit::Waiting)
+        }
         ConnectError::WrongHubKey { .. } => hinted(
             "either the hub was set up anew (ask for a new invite) or somebody stands in between",
             Exit::Refused,
@@ -210,7 +241,9 @@ fn explain_connect(error: &ConnectError) -> (Option<String>, Exit) {
 fn refusal_hint(reason: RefuseReason) -> Option<&'static str> {
     match reason {
         RefuseReason::Unknown => Some("join with an invite first; the hub tells outsiders no more than this"),
-        RefuseReason::Revoked => Some("whoever runs the hub has revoked this member; a new invite lets it in again"),
+        RefuseReason::Revoked => {
+            Some("whoever runs the hub has revoked this member; a new invite lets it in again")
+        }
         RefuseReason::Invite => Some("ask for a new one: fl0wfs hub invite SPACE"),
         RefuseReason::Format => Some("hub and member must run the same version of fl0wfs"),
         RefuseReason::Removed => Some("the space was removed on the hub"),

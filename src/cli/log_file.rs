@@ -1,7 +1,7 @@
 //! A daemon's log: a file beside its state, of bounded size, that catches panics too.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,8 @@ const FILTER_VARIABLE: &str = "FL0WFS_LOG";
 /// Logs to standard error from now on.
 pub fn to_stderr() {
     // Fails only where a log is set up already, which then goes on.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(io::stderr).try_init();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(io::stderr().is_terminal());
+    let _ = builder.with_writer(io::stderr).try_init();
 }
 
 /// Logs to `log` in `directory` from now on, and lets standard output and error end there.

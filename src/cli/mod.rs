@@ -16,6 +16,7 @@ mod output;
 mod text;
 mod progress;
 mod point;
+mod mounted;
 mod mount;
 mod daemon;
 mod log_file;

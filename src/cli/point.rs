@@ -75,7 +75,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf, PointError> {
 /// # Errors
 /// [`PointError`].
 pub fn resolve_removed(path: &Path) -> Result<PathBuf, PointError> {
-    let absolute = std::path::absolute(path).map_err(|source| PointError::Io { path: path.to_owned(), source })?;
+    let absolute =
+        std::path::absolute(path).map_err(|source| PointError::Io { path: path.to_owned(), source })?;
     let mut missing = Vec::new();
     let mut existing = absolute.as_path();
     // The last component is not followed: a symlink in a space has a history of its own.
@@ -178,8 +179,8 @@ fn find(point: &Path) -> Result<Option<Mounted>, PointError> {
 
 /// The last mount at `point` in the table is the one that is seen.
 fn find_in(table: &[u8], point: &Path) -> Option<Mounted> {
-    let mounts = table.split(|byte| *byte == b'\n').filter_map(parse_line);
-    mounts.filter(|mounted| mounted.point == point).last()
+    let mut mounts = table.split(|byte| *byte == b'\n').filter_map(parse_line);
+    mounts.rfind(|mounted| mounted.point == point)
 }
 
 /// Reads a line as proc(5) describes it: the fifth field is the point; after a lone `-` come type and source.
@@ -230,7 +231,8 @@ fn busy(point: &Path) -> PointError {
 
 fn uses(process: &Path, point: &Path) -> bool {
     let links = ["cwd", "root", "exe"].map(|link| process.join(link));
-    let open = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let open =
+        std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut links = links.into_iter().chain(open);
     links.any(|link| std::fs::read_link(link).is_ok_and(|target| target.starts_with(point)))
 }
