@@ -32,6 +32,8 @@ mod reading;
 mod removal;
 mod settings;
 mod stale;
+#[cfg(test)]
+mod tests;
 mod volume;
 mod xattr;
 

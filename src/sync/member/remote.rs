@@ -159,7 +159,10 @@ impl<S: Store> Work<'_, S> {
             let here = inode.backing.is_some_and(|b| b.content == Some(content_of(manifest)));
             if here {
                 self.save_inode(ino, &Inode { version: now.version, ..inode });
-            } else if !same && self.is_held(ino) {
+            } else if same {
+                // What is being written here came from this very content, whatever its version is called now.
+                self.save_inode(ino, &Inode { version: now.version, ..inode });
+            } else if self.is_held(ino) {
                 self.detach(ino);
             }
         }
