@@ -87,6 +87,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
 
     /// The file moved aside was changed by the other side: both change places again, and the save is a put.
     fn save_over_changed(&mut self, aside: NodeId, place: Place, newcomer: NodeId, spot: Spot) -> Outcome {
+        if newcomer == aside {
+            // The new file became the other one already, with all its names.
+            return (aside, None);
+        }
         let here = self.tree.places(newcomer);
         let is_file = self.tree.node(newcomer).is_some_and(|row| row.manifest().is_some());
         let ([to], true, 1) = (here.as_slice(), is_file, self.tree.places(aside).len()) else {

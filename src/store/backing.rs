@@ -177,7 +177,7 @@ fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let directory = path.parent().expect("a path of ours has a directory");
             match DirBuilder::new().mode(0o700).create(directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
                 _ => act(),
             }
         }

@@ -6,6 +6,7 @@
 use super::StoreError;
 use super::cursor::Cursor;
 use super::engine::{Engine, Purpose};
+use super::reclaim::reclaim;
 use super::tuning::{CHUNK_SIZES, CHUNKS};
 use crate::model::{ChunkId, SpaceId};
 use crate::sync::WriteError;
@@ -95,7 +96,7 @@ impl Chunks {
         })
     }
 
-    /// Forgets all chunks of a space and gives their room back, which may take seconds.
+    /// Forgets all chunks of a space, and gives their room back as [`Chunks::give_back_room`] does.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is forgotten then.
@@ -105,15 +106,24 @@ impl Chunks {
             batch.delete_range_cf(family(db, CHUNKS), &from, &to);
             batch.delete_range_cf(family(db, CHUNK_SIZES), &from, &to);
         })?;
-        let db = self.engine.database();
-        [CHUNKS, CHUNK_SIZES]
-            .iter()
-            .for_each(|name| db.compact_range_cf(family(&db, name), Some(&from), Some(&to)));
-        Ok(())
+        // They are gone; that their room stays taken for want of room to move others is no failure of removing.
+        match self.give_back_room() {
+            Err(WriteError::Full) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Gives the room of removed chunks back; for after many were removed. It reads and writes a good part of
+    /// what is kept, and may take minutes.
+    ///
+    /// # Errors
+    /// [`WriteError::Full`] where even moving a tenth of the chunks needs more room than there is.
+    pub fn give_back_room(&self) -> Result<(), WriteError> {
+        reclaim(&self.engine)
     }
 }
 
-fn family<'a>(db: &'a DB, name: &str) -> &'a ColumnFamily {
+pub(super) fn family<'a>(db: &'a DB, name: &str) -> &'a ColumnFamily {
     db.cf_handle(name).expect("opened with its column families")
 }
 

@@ -8,7 +8,7 @@
 //! millisecond whether it is flushing or has failed; (3) where it failed for lack of room, it is opened anew at the
 //! next write for which there is room.
 //! Reads go on all the while. A failure other than a full device is not recovered from: what the device then
-//! holds is not known, so each later write fails until a restart has read it back.
+//! holds is not known, so each later write fails too until a restart has read it back.
 //!
 //! Lock order: `opened` is never held while a caller's code runs; cursors and snapshots hold the database itself.
 
@@ -20,8 +20,8 @@ use crate::sync::WriteError;
 use parking_lot::RwLock;
 use rocksdb::{DB, ErrorKind, Options, WriteBatch, WriteOptions};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const MIB: u64 = 1024 * 1024;
@@ -43,7 +43,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Room for a batch of so many bytes; well below the reserve, so that giving that up helps.
-    const fn room_bytes_min(self, batch_bytes: u64) -> u64 {
+    pub const fn room_bytes_min(self, batch_bytes: u64) -> u64 {
         match self {
             Purpose::Keep => 24 * MIB + batch_bytes,
             Purpose::Remove => 8 * MIB + batch_bytes,
@@ -66,6 +66,8 @@ pub struct Engine {
     stopped: AtomicBool,
     /// RocksDB's count of failures in the background when a write last succeeded.
     failures_seen: AtomicU64,
+    /// The first failure that room does not cure; every later write is answered with it.
+    failed: OnceLock<String>,
 }
 
 struct Opened {
@@ -100,7 +102,7 @@ impl Engine {
         let tuning = Tuning::new();
         let db = open_database(path, role, &tuning)?;
         let opened = RwLock::new(Opened { db: Some(Arc::new(db)), writable: true });
-        let failures_seen = AtomicU64::new(0);
+        let (failures_seen, failed) = (AtomicU64::new(0), OnceLock::new());
         Ok(Engine {
             path: path.to_owned(),
             role,
@@ -108,6 +110,7 @@ impl Engine {
             opened,
             stopped: AtomicBool::new(false),
             failures_seen,
+            failed,
         })
     }
 
@@ -153,6 +156,7 @@ impl Engine {
     }
 
     fn write_once(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), Refusal> {
+        self.check_not_failed()?;
         let opened = self.opened.read();
         let db = opened.to_write()?;
         let mut batch = WriteBatch::default();
@@ -189,12 +193,14 @@ impl Engine {
 
     /// Makes what was written so far survive the loss of power, or only the death of this process.
     pub fn flush_wal(&self, sync: bool) -> Result<(), WriteError> {
+        self.check_not_failed()?;
         let opened = self.opened.read();
         let db = opened.to_write()?;
         self.answer(db.flush_wal(sync))
     }
 
-    fn need_room(&self, bytes: u64) -> Result<(), WriteError> {
+    /// Answers as a write of so many bytes would on a full device.
+    pub fn need_room(&self, bytes: u64) -> Result<(), WriteError> {
         if free_space(&self.path)?.free_bytes < bytes { Err(WriteError::Full) } else { Ok(()) }
     }
 
@@ -206,8 +212,12 @@ impl Engine {
                 self.stopped.store(true, Ordering::Release);
                 Err(WriteError::Full)
             }
-            Err(error) => Err(WriteError::Failed(error.into_string())),
+            Err(error) => Err(WriteError::Failed(self.failed.get_or_init(|| error.into_string()).clone())),
         }
+    }
+
+    fn check_not_failed(&self) -> Result<(), WriteError> {
+        self.failed.get().map_or(Ok(()), |error| Err(WriteError::Failed(error.clone())))
     }
 
     /// Closes the database and opens it again, where nobody holds it and there is room.

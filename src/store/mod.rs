@@ -18,6 +18,7 @@ mod cursor;
 mod format;
 mod rocks;
 mod chunks;
+mod reclaim;
 mod directory;
 mod room;
 mod backing;

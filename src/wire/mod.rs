@@ -10,6 +10,9 @@ mod key;
 mod message;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::{Malformed, decode, decode_rest, encode};
 pub use history::{HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord};
 pub use key::{Row, RowKey, Rows, decode_row_key};

@@ -170,12 +170,7 @@ impl Actor {
         self.replica.outgoing().map(|(commit, inline)| FromMember::Commit { commit, inline })
     }
 
-    fn pending_bytes(
-        &self,
-        node: fl0wfs::model::NodeId,
-        content: Digest,
-        chunk: ChunkId,
-    ) -> Option<Vec<u8>> {
+    fn pending_bytes(&self, node: fl0wfs::model::NodeId, content: Digest, chunk: ChunkId) -> Option<Vec<u8>> {
         if let Some(bytes) = self.replica.spooled(chunk) {
             return Some(bytes);
         }
@@ -196,7 +191,8 @@ impl Actor {
     /// Fetches what is wanted, from what the hub has and what is spooled here.
     pub fn fetch(&mut self, hub: &Chunks) {
         for node in self.replica.wanted(None, usize::MAX) {
-            let Some(manifest) = self.replica.view().node(node).and_then(|row| row.manifest().cloned()) else {
+            let Some(manifest) = self.replica.view().node(node).and_then(|row| row.manifest().cloned())
+            else {
                 continue;
             };
             let bytes: Option<Vec<Vec<u8>>> = manifest

@@ -147,7 +147,12 @@ fn drop_name(actor: &mut Actor, node: NodeId, place: Place, now: Timestamp) {
     actor.done(dropped);
 }
 
-fn rename(actor: &mut Actor, chance: &mut Chance, now: Timestamp, exchange: impl FnOnce(&mut Chance) -> bool) {
+fn rename(
+    actor: &mut Actor,
+    chance: &mut Chance,
+    now: Timestamp,
+    exchange: impl FnOnce(&mut Chance) -> bool,
+) {
     let Some((node, from)) = existing(actor, chance) else { return };
     let to = place(actor, chance);
     let under = actor.replica.view().child(to.parent, &to.name);
@@ -161,10 +166,9 @@ fn rename(actor: &mut Actor, chance: &mut Chance, now: Timestamp, exchange: impl
     let version = |id| actor.replica.view().node(id).map(|row| row.version);
     let replaces = under.and_then(|node| Some(Replaced { node, version: version(node)? }));
     let exchange = replaces.is_some() && exchange(chance);
-    let moved = actor.replica.submit(
-        now,
-        Verb::Move(Move { node, from, to, replaces, exchange, keeps_owner: false }),
-    );
+    let moved = actor
+        .replica
+        .submit(now, Verb::Move(Move { node, from, to, replaces, exchange, keeps_owner: false }));
     actor.done(moved);
 }
 
@@ -187,7 +191,9 @@ fn set_meta(actor: &mut Actor, chance: &mut Chance, now: Timestamp) {
 
 /// What vim does: the file aside, a new one under its name, the old one unlinked.
 fn save_by_backup(actor: &mut Actor, chance: &mut Chance, now: Timestamp) {
-    let Some((node, from)) = existing(actor, chance).filter(|(node, _)| is_file(actor, *node)) else { return };
+    let Some((node, from)) = existing(actor, chance).filter(|(node, _)| is_file(actor, *node)) else {
+        return;
+    };
     settle(actor, node, now);
     let to = Place { parent: from.parent, name: Name::new(format!("{}~", from.name)).unwrap() };
     let aside = Move {
@@ -202,7 +208,9 @@ fn save_by_backup(actor: &mut Actor, chance: &mut Chance, now: Timestamp) {
         return;
     }
     let body = Body::File(Manifest::empty());
-    let Ok((ino, effects)) = actor.replica.make(now, from, body, 0o644, Some(Owner::default())) else { return };
+    let Ok((ino, effects)) = actor.replica.make(now, from, body, 0o644, Some(Owner::default())) else {
+        return;
+    };
     actor.follow(effects);
     let bytes = bytes(chance);
     actor.write(now, ino, bytes);

@@ -140,10 +140,19 @@ impl World {
                 return;
             }
         }
-        let standing: Vec<_> = self.actors.iter().map(|actor| {
-            let replica = &actor.replica;
-            (replica.pending(), replica.dirty_inodes(), replica.wanted(None, 9), replica.position().map(|p| p.sequence))
-        }).collect();
+        let standing: Vec<_> = self
+            .actors
+            .iter()
+            .map(|actor| {
+                let replica = &actor.replica;
+                (
+                    replica.pending(),
+                    replica.dirty_inodes().into_iter().map(|i| (i, replica.inode(i))).collect::<Vec<_>>(),
+                    replica.wanted(None, 9),
+                    replica.position().map(|p| p.sequence),
+                )
+            })
+            .collect();
         panic!("head {:?}; not quiet after a long time: {standing:?}", self.hub.head(&self.hub_kv));
     }
 
@@ -192,11 +201,24 @@ impl World {
             for chunk in wanted {
                 let bytes = actor.chunk_bytes(chunk).unwrap_or_else(|| {
                     let ops = actor.replica.sealed().unwrap().commit.ops;
-                    for op in ops.iter() { eprintln!("  {:?} by {:?}", op.verb, actor.replica.identity().map(|i| i.member)); 
-                      eprintln!("      holds {:?}", op.verb.manifest().map(|m| (actor.replica.known_ino_of(op.verb.node()).and_then(|i| actor.replica.inode(i)), fl0wfs::sync::member::content_of(m)))); }
+                    for op in ops.iter() {
+                        eprintln!("  {:?} by {:?}", op.verb, actor.replica.identity().map(|i| i.member));
+                        eprintln!(
+                            "      holds {:?}",
+                            op.verb.manifest().map(|m| (
+                                actor
+                                    .replica
+                                    .known_ino_of(op.verb.node())
+                                    .and_then(|i| actor.replica.inode(i)),
+                                fl0wfs::sync::member::content_of(m)
+                            ))
+                        );
+                    }
                     for entry in self.hub.entries(&self.hub_kv, Sequence(0)) {
                         eprintln!("{} m{} #{}", entry.sequence, entry.member.0, entry.number.0);
-                        for op in &entry.ops { eprintln!("     {:?}", op.verb); }
+                        for op in &entry.ops {
+                            eprintln!("     {:?}", op.verb);
+                        }
                     }
                     panic!("content of a pending op is somewhere")
                 });
@@ -293,7 +315,9 @@ impl World {
             let ino = actor.replica.known_ino_of(node).unwrap_or_else(|| {
                 for entry in self.hub.entries(&self.hub_kv, Sequence(0)) {
                     eprintln!("{} m{} #{}", entry.sequence, entry.member.0, entry.number.0);
-                    for op in &entry.ops { eprintln!("     {:?}", op.verb); }
+                    for op in &entry.ops {
+                        eprintln!("     {:?}", op.verb);
+                    }
                 }
                 panic!("{node} has no inode on {:?}", actor.replica.identity())
             });

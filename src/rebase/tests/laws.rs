@@ -68,7 +68,7 @@ impl World {
         for (who, deed) in deeds {
             self.contents += 1;
             match deed {
-                Deed::Sync => _ = (self.members[*who].sync(&mut self.space)),
+                Deed::Sync => _ = self.members[*who].sync(&mut self.space),
                 deed => self.members[*who].do_deed(*deed, self.contents),
             }
         }
@@ -90,6 +90,13 @@ impl World {
         }
     }
 
+    /// Names that a save uses for a moment are not seen afterwards.
+    fn check_no_names_of_saves(&self) {
+        for path in listing(&self.space.head).keys() {
+            assert!(!path.contains(".bak") && !path.contains(".new"), "{path} is left of a save");
+        }
+    }
+
     /// What nobody removed or replaced knowingly is in the tree.
     fn check_nothing_lost(&self) {
         let of_all = |sets: fn(&Member) -> &BTreeSet<u64>| self.members.iter().flat_map(sets).copied();
@@ -100,7 +107,8 @@ impl World {
             .filter(|content| !superseded.contains(content) && !there.contains(content))
             .collect();
         let accepted = self.space.contents();
-        let unsent: Vec<u64> = of_all(|member| &member.written).filter(|one| !accepted.contains(one)).collect();
+        let unsent: Vec<u64> =
+            of_all(|member| &member.written).filter(|one| !accepted.contains(one)).collect();
         assert!(unsent.is_empty(), "contents {unsent:?} never reached the log");
         assert!(gone.is_empty(), "contents {gone:?} are in no file of {:?}", listing(&self.space.head));
     }
@@ -160,26 +168,24 @@ impl Member {
             Deed::WriteSame(d, n, c) => self.write_at(self.chosen(d, n), u64::from(c)),
             Deed::Mkdir(d, n) => self.make_new(self.chosen(d, n), Body::Directory),
             Deed::Symlink(d, n) => self.make_new(self.chosen(d, n), Body::Symlink(vec![b'a' + n % 2])),
-            Deed::Remove(x) => _ = (self.chosen_name(x).map(|(place, _)| self.remove(place))),
-            Deed::RemoveAll(x) => _ = (self.chosen_name(x).map(|(place, _)| self.remove_all(place))),
+            Deed::Remove(x) => _ = self.chosen_name(x).map(|(place, _)| self.remove(place)),
+            Deed::RemoveAll(x) => _ = self.chosen_name(x).map(|(place, _)| self.remove_all(place)),
             Deed::Move(x, d, n) => {
                 let to = self.chosen(d, n);
-                _ = (self.chosen_name(x).map(|(from, _)| self.try_rename(from, to, false)));
+                _ = self.chosen_name(x).map(|(from, _)| self.try_rename(from, to, false));
             }
             Deed::MoveOver(x, y) | Deed::Exchange(x, y) => {
                 let pair = self.chosen_name(x).zip(self.chosen_name(y));
                 let exchange = matches!(deed, Deed::Exchange(..));
-                _ = (pair.map(|((from, _), (to, _))| self.try_rename(from, to, exchange)));
+                _ = pair.map(|((from, _), (to, _))| self.try_rename(from, to, exchange));
             }
             Deed::Link(x, d, n) => self.try_link(x, self.chosen(d, n)),
             Deed::Chmod(x, m) => {
                 let node = self.chosen_name(x).map(|(_, node)| node);
-                _ = (node.map(|node| self.set(node, Some(0o600 + u16::from(m % 4)), Some(m.into()), vec![])));
+                _ = node.map(|node| self.set(node, Some(0o600 + u16::from(m % 4)), Some(m.into()), vec![]));
             }
-            Deed::SaveByBackup(x) => _ = (self.chosen_file(x).map(|(place, _)| self.backup(place, content))),
-            Deed::SaveByRename(x) => {
-                _ = (self.chosen_file(x).map(|(place, _)| self.overwrite(place, content)))
-            }
+            Deed::SaveByBackup(x) => _ = self.chosen_file(x).map(|(place, _)| self.backup(place, content)),
+            Deed::SaveByRename(x) => _ = self.chosen_file(x).map(|(place, _)| self.overwrite(place, content)),
             Deed::Sync => {}
         }
     }
@@ -234,7 +240,7 @@ impl Member {
     }
 
     fn backup(&mut self, place: Place, content: u64) {
-        let Some(aside) = self.beside(&place, "~") else { return };
+        let Some(aside) = self.beside(&place, ".bak") else { return };
         self.rename(place.clone(), aside.clone(), false);
         self.write_at(place, content);
         self.remove(aside);
@@ -274,6 +280,7 @@ fn members_end_equal_and_nothing_is_lost() {
         world.settle();
         world.check_equal();
         world.check_nothing_lost();
+        world.check_no_names_of_saves();
     });
 }
 
@@ -293,39 +300,4 @@ fn on_an_unchanged_base_replay_is_the_identity() {
         assert_eq!((replayed.nodes.len(), replayed.versions.len(), replayed.conflicts.len()), (0, 0, 0));
         assert_eq!(member.view, view);
     });
-}
-
-#[test]
-fn scratch() {
-    use Deed::*;
-    let (before, after): (Vec<(usize, Deed)>, Vec<(usize, Deed)>) = include!("/tmp/rb_case.rs");
-    let mut world = World::new(3);
-    world.run(&before);
-    world.settle();
-    eprintln!("==== common {:?}", listing(&world.space.head));
-    world.run(&after);
-    world.settle();
-    eprintln!("==== end {:?}", listing(&world.space.head));
-}
-#[test]
-fn stats() {
-    use std::cell::RefCell;
-    let kinds: RefCell<std::collections::BTreeMap<String, usize>> = RefCell::default();
-    hold(5_000, (deeds(1, 12), deeds(3, 40)), |(before, after)| {
-        let mut world = World::new(3);
-        world.run(&before);
-        world.settle();
-        world.run(&after);
-        for _ in 0..2 { for m in &mut world.members {
-            let n = m.journal.len();
-            let r = m.sync(&mut world.space);
-            let mut k = kinds.borrow_mut();
-            *k.entry("changed".into()).or_default() += usize::from(r.changed);
-            *k.entry("journal".into()).or_default() += n;
-            *k.entry("nodes".into()).or_default() += r.nodes.len();
-            *k.entry("versions".into()).or_default() += r.versions.len();
-            for c in r.conflicts { *k.entry(format!("{:?}", c.kind)).or_default() += 1; }
-        } }
-    });
-    eprintln!("{:#?}", kinds.borrow());
 }

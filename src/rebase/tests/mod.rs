@@ -1,7 +1,9 @@
 //! Rebase tested with a small hub: a log, and members that work on a view of their own.
 
 mod laws;
+mod rows;
 mod rows_contents;
 mod rows_names;
+mod rows_saves;
 mod space;
 mod user;

@@ -4,8 +4,8 @@ use crate::model::{
     Body, ChunkId, ChunkList, Extent, Manifest, Md5Tag, MemberName, MemberNumber, Node, NodeId, Timestamp,
     Version,
 };
-use crate::ops::{MemoryTree, Op, Tree, TreeMut, Verb, apply, path_of};
-use crate::rebase::{Pending, Replayed, Replayer, replay};
+use crate::ops::{MemoryTree, Op, Put, Tree, TreeMut, Verb, apply, path_of};
+use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A content with a number instead of bytes.
@@ -129,27 +129,36 @@ impl Member {
         };
         let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
         let replayed = replay(&mut view, old, self.journal.iter().cloned(), replayer);
-        if std::env::var("RB_TRACE").is_ok() {
-            let brief = |op: &Op| {
-                let text = format!("{:?}", op.verb)
-                    .replace("NodeId { member: MemberNumber(", "")
-                    .replace("), counter: ", ".");
-                text.replace("manifest: Manifest { md5: Md5Tag { digest: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], parts: 0 }, length: 1, chunks: Flat([Extent { chunk: Some(000000", "M{").replace("mtime: Timestamp { seconds: 0, nanos: 0 }, ", "").replace("000000000000000000000000000000000000000000000000), length: 1 }]) }", "}")
-            };
-            eprintln!("---- {} replays on {:?}", self.name, listing(&self.base));
-            for one in &self.journal {
-                eprintln!("  in  {} {}", one.tag, brief(&one.op));
-            }
-            for one in &replayed.ops {
-                eprintln!("  out {} {}", one.tag, brief(&one.op));
-            }
-            eprintln!("  nodes {:?}\n  versions {:?}", replayed.nodes, replayed.versions);
-            eprintln!("  view before {:?}\n  view after {:?}", listing(old), listing(&view));
-        }
         check_well_formed(&view);
         check_mappings(old, &view, &replayed);
         self.view = view;
         self.journal = replayed.ops.clone();
+        replayed
+    }
+
+    /// Content written through a handle that kept an older version of a file.
+    pub fn put_late(&mut self, node: NodeId, base: Version, new: u64) -> Replayed {
+        self.time += 10;
+        let put = Put {
+            node,
+            base,
+            manifest: content(new),
+            mtime: Timestamp::default(),
+            attributes: None,
+            merged: None,
+            conflict: None,
+        };
+        let op = Op { time: Timestamp { seconds: self.time, nanos: 0 }, verb: Verb::Put(put) };
+        self.written.insert(new);
+        let (number, counter) = (self.number, &mut self.counter);
+        let mut allocate = || {
+            *counter += 1;
+            NodeId { member: number, counter: *counter }
+        };
+        let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
+        let replayed = replay_late(&mut self.view, Pending { op, tag: self.time as u64 }, replayer);
+        self.journal.extend(replayed.ops.clone());
+        check_well_formed(&self.view);
         replayed
     }
 

@@ -20,10 +20,9 @@ impl Member {
         Place { parent: self.at(directory), name: Name::new(name).unwrap() }
     }
 
-    pub fn make(&mut self, path: &str, body: Body) -> NodeId {
+    pub fn make(&mut self, path: &str, body: Body) {
         let node = self.allocate();
         self.make_at(node, self.place(path), body);
-        node
     }
 
     pub fn make_at(&mut self, node: NodeId, place: Place, body: Body) {
@@ -40,22 +39,19 @@ impl Member {
         }));
     }
 
-    pub fn mkdir(&mut self, path: &str) -> NodeId {
-        self.make(path, Body::Directory)
+    pub fn mkdir(&mut self, path: &str) {
+        self.make(path, Body::Directory);
     }
 
-    pub fn symlink(&mut self, path: &str, target: &str) -> NodeId {
-        self.make(path, Body::Symlink(target.into()))
+    pub fn symlink(&mut self, path: &str, target: &str) {
+        self.make(path, Body::Symlink(target.into()));
     }
 
     /// Makes the file, or gives it its next content.
-    pub fn write(&mut self, path: &str, new: u64) -> NodeId {
+    pub fn write(&mut self, path: &str, new: u64) {
         match self.find(path) {
             None => self.make(path, Body::File(content(new))),
-            Some(node) => {
-                self.put(node, new);
-                node
-            }
+            Some(node) => self.put(node, new),
         }
     }
 

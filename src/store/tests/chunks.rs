@@ -3,6 +3,7 @@
 use super::{keys, noise, open};
 use crate::model::{ChunkId, SpaceId};
 use crate::store::{ChunkRow, Chunks};
+use std::path::Path;
 
 const A: SpaceId = SpaceId([0xaa; 16]);
 const LAST: SpaceId = SpaceId([0xff; 16]);
@@ -61,26 +62,48 @@ fn removed_chunks_are_gone_and_the_others_are_not() {
     assert_eq!(chunks.get(A, id(1)).unwrap(), Some(noise(1, 5000)));
 }
 
+/// What the store takes without its log, in bytes.
+fn used(directory: &Path) -> u64 {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let kept = files.filter(|file| file.path().extension().is_none_or(|extension| extension != "log"));
+    kept.map(|file| file.metadata().unwrap().len()).sum()
+}
+
 #[test]
 fn a_removed_space_gives_its_room_back_and_leaves_its_neighbours() {
     let directory = tempfile::tempdir().unwrap();
     let chunks = open(directory.path()).chunks();
-    let used = || -> u64 {
-        let files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap());
-        files
-            .filter(|file| !file.path().extension().is_some_and(|e| e == "log"))
-            .map(|file| file.metadata().unwrap().len())
-            .sum()
-    };
     fill(&chunks, LAST, 3, 50_000);
     fill(&chunks, A, 800, 60_000);
-    let before = used();
+    let before = used(directory.path());
     assert!(before > 16_000_000, "{before} bytes: nothing was flushed");
     chunks.remove_space(A).unwrap();
     assert_eq!(chunks.list(A).count(), 0);
     assert_eq!(chunks.get(A, id(5)).unwrap(), None);
     assert_eq!(chunks.get(LAST, id(2)).unwrap(), Some(noise(2, 50_000)));
-    assert!(used() < 4_000_000, "{} of {before} bytes are left", used());
+    let after = used(directory.path());
+    assert!(after < 4_000_000, "{after} of {before} bytes are left");
     chunks.remove_space(LAST).unwrap();
     assert_eq!(chunks.list(LAST).count(), 0);
+}
+
+#[test]
+fn the_room_of_removed_chunks_is_given_back_and_the_others_stay() {
+    const COUNT: u64 = 1000;
+    let directory = tempfile::tempdir().unwrap();
+    let chunks = open(directory.path()).chunks();
+    fill(&chunks, A, COUNT, 60_000);
+    // The newest stay in memory, so what is removed below lies in files.
+    let before = used(directory.path());
+    let (kept, removed): (Vec<_>, Vec<_>) = (0..COUNT).partition(|number| number % 4 == 0);
+    chunks.remove(A, &removed.iter().map(|number| id(*number)).collect::<Vec<_>>()).unwrap();
+    chunks.give_back_room().unwrap();
+    let after = used(directory.path());
+    assert!(after < before / 2, "{after} of {before} bytes are left");
+    for number in &kept {
+        assert_eq!(chunks.get(A, id(*number)).unwrap(), Some(noise(*number, 60_000)));
+    }
+    assert_eq!(chunks.list(A).count(), kept.len());
+    chunks.give_back_room().unwrap();
+    assert!(used(directory.path()) <= after + 100_000, "a second time moves what need not move");
 }

@@ -55,6 +55,9 @@ impl HubSync {
         if let Some(answer) = self.check_author(txn, &row).or_else(|| check_size(&sealed)) {
             return Some(answer.into());
         }
+        if let Some(reason) = held.hold() {
+            return Some(Answer::Wait { reason }.into());
+        }
         let judged = self.try_ops(txn, member, &sealed.commit.ops);
         let (writes, lineage) = match judged {
             Ok(judged) => judged,

@@ -13,6 +13,10 @@ pub trait HeldContent {
     fn has(&self, chunk: ChunkId) -> bool;
     /// The chunk's uncompressed bytes.
     fn read(&self, chunk: ChunkId) -> Option<Vec<u8>>;
+    /// Why this space takes no more for now, a quota for instance; the author is asked to wait.
+    fn hold(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What keeps a commit's content from being whole.

@@ -52,6 +52,13 @@ impl HubSync {
         })
     }
 
+    /// Fences without a hello: the member's earlier commits are known to be gone, whatever round they had.
+    pub fn fence<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, member: MemberNumber) {
+        if let Some(row) = self.member_row(txn, member).filter(|row| row.required > Round::default()) {
+            txn.put(self.keys().member(member), encode(&MemberRow { required: Round::default(), ..row }));
+        }
+    }
+
     /// The member that a hello claims to be, where its secret bears that out.
     fn recognise<K: Kv + ?Sized>(
         &self,

@@ -47,7 +47,7 @@ impl<S: Store> Work<'_, S> {
         if self.embryo(inode.node).is_some() {
             self.capture_embryo(&inode, captured)?;
             inode.unsent = has_bytes;
-        } else if inode.detached {
+        } else if inode.detached || self.is_outdated(&inode) {
             return self.capture_detached(ino, inode, captured);
         } else {
             let put = self.capture_file(&inode, captured)?;
@@ -55,7 +55,13 @@ impl<S: Store> Work<'_, S> {
         }
         inode.version = self.view().node(inode.node).map_or(inode.version, |node| node.version);
         self.save_inode(ino, &inode);
+        self.want(inode.node);
         Ok(())
+    }
+
+    /// Tells whether the node has gone on to another version than the one the inode's content came from.
+    fn is_outdated(&self, inode: &Inode) -> bool {
+        self.view().node(inode.node).is_none_or(|row| row.version != inode.version)
     }
 
     /// A new file's first flush point: its make enters the journal with this content.
@@ -102,7 +108,10 @@ impl<S: Store> Work<'_, S> {
 
     /// What was written while remote content took the file's place meets that content now.
     fn capture_detached(&mut self, ino: Ino, mut inode: Inode, captured: Captured) -> Result<(), LocalError> {
+        let from = inode.node;
         inode.unsent = captured.manifest.length > 0;
+        self.save_inode(ino, &inode);
+        self.detach(ino);
         let content = content_of(&captured.manifest);
         let op = Op { time: self.now, verb: Verb::Put(put(&inode, captured)) };
         let nodes = self.replay_late(op);
@@ -120,6 +129,7 @@ impl<S: Store> Work<'_, S> {
             // Whoever captures a detached inode spools its bytes first, so they are not lost with it.
             _ => self.drop_detached(ino),
         }
+        self.want(from);
         Ok(())
     }
 

@@ -11,6 +11,15 @@ fn read_op(value: &[u8]) -> Op {
     decode("journal op", value).expect("ops of ours decode")
 }
 
+/// The nodes an op is about: what a move replaces is among them.
+fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
+    let replaced = match &op.verb {
+        Verb::Move(rename) => rename.replaces.map(|replaced| replaced.node),
+        _ => None,
+    };
+    [op.verb.node()].into_iter().chain(replaced)
+}
+
 impl<S: Store> Replica<S> {
     /// The commit that is sealed and not answered for good.
     pub fn sealed(&self) -> Option<SealedCommit> {
@@ -35,8 +44,13 @@ impl<S: Store> Work<'_, S> {
         }
         self.state.counters.journal += 1;
         let index = self.state.counters.journal;
-        self.txn.put(keys::pending(op.verb.node(), index), Vec::new());
-        self.txn.put(keys::journal(index), encode(&op));
+        self.put_pending(index, &op);
+    }
+
+    /// Puts an op at an index of the journal, to be found by each node it is about.
+    pub fn put_pending(&mut self, index: u64, op: &Op) {
+        nodes_of(op).for_each(|node| self.txn.put(keys::pending(node, index), Vec::new()));
+        self.txn.put(keys::journal(index), encode(op));
     }
 
     fn join_set_meta(&self, op: &Op) -> Option<Op> {
@@ -52,7 +66,7 @@ impl<S: Store> Work<'_, S> {
 
     pub fn remove_pending(&mut self, index: u64) {
         if let Some(value) = self.txn.get(&keys::journal(index)) {
-            self.txn.remove(keys::pending(read_op(&value).verb.node(), index));
+            nodes_of(&read_op(&value)).for_each(|node| self.txn.remove(keys::pending(node, index)));
             self.txn.remove(keys::journal(index));
         }
     }

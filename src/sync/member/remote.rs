@@ -134,10 +134,22 @@ impl<S: Store> Work<'_, S> {
             && let Some(backing) = inode.backing
             && let Some(content) = backing.content
         {
+            let unsent = inode.unsent;
             self.save_inode(ino, &Inode { backing: None, ..inode });
-            if !self.swap_in(successor, content, backing.file) {
+            if self.swap_in(successor, content, backing.file) {
+                self.keep_unsent(successor, unsent);
+            } else {
                 self.effects.removed_files.push(backing.file);
             }
+        }
+    }
+
+    /// Content that changed hands is still the only one the hub can get.
+    fn keep_unsent(&mut self, node: NodeId, unsent: bool) {
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+        {
+            self.save_inode(ino, &Inode { unsent, ..inode });
         }
     }
 
@@ -159,7 +171,10 @@ impl<S: Store> Work<'_, S> {
             let here = inode.backing.is_some_and(|b| b.content == Some(content_of(manifest)));
             if here {
                 self.save_inode(ino, &Inode { version: now.version, ..inode });
-            } else if !same && self.is_held(ino) {
+            } else if same {
+                // What is being written here came from this very content, whatever its version is called now.
+                self.save_inode(ino, &Inode { version: now.version, ..inode });
+            } else if self.is_held(ino) {
                 self.detach(ino);
             }
         }

@@ -385,8 +385,7 @@ impl<S: Store> Work<'_, S> {
         let first = first.map_or(self.state.counters.journal + 1, |(key, _)| keys::number_of(&key));
         let count = sealed.commit.ops.len() as u64;
         for (op, index) in sealed.commit.ops.into_iter().zip(first.saturating_sub(count)..) {
-            self.txn.put(keys::pending(op.verb.node(), index), Vec::new());
-            self.txn.put(keys::journal(index), encode(&op));
+            self.put_pending(index, &op);
             self.state.counters.journal = self.state.counters.journal.max(index);
         }
     }

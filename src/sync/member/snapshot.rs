@@ -97,10 +97,9 @@ pub(super) fn renumber_pending<S: Store>(work: &mut Work<'_, S>, from: MemberNum
     made.retain(|node| node.member == from && *node != NodeId::ROOT && !is_known(work, *node));
     let rename = |node: NodeId| if made.contains(&node) { NodeId { member: to, ..node } } else { node };
     for (index, op) in journal {
-        work.txn.remove(keys::pending(op.verb.node(), index));
+        work.remove_pending(index);
         let op = op.map_nodes(&rename);
-        work.txn.put(keys::pending(op.verb.node(), index), Vec::new());
-        work.txn.put(keys::journal(index), encode(&op));
+        work.put_pending(index, &op);
     }
     for node in embryos {
         let Some((time, make)) = work.embryo(node) else { continue };
