@@ -98,14 +98,14 @@ impl Choice {
         let (over, taken) = self.named(tree, self.other);
         let replaced = Replaced { node: over, version: self.version(tree, over) };
         let (replaces, to) =
-            if self.verb % 3 == 0 { (None, self.place(tree)) } else { (Some(replaced), taken) };
+            if self.verb.is_multiple_of(3) { (None, self.place(tree)) } else { (Some(replaced), taken) };
         Verb::Move(Move {
             node,
             from,
             to,
             replaces,
             exchange: self.verb % 3 == 1,
-            keeps_owner: self.mark % 2 == 0,
+            keeps_owner: self.mark.is_multiple_of(2),
         })
     }
 
@@ -122,7 +122,7 @@ impl Choice {
             6 => Verb::Link(Link { node, place: self.place(tree) }),
             7..=9 => self.moved(tree),
             10 | 11 => Verb::Drop(Drop { node, place, version }),
-            _ if self.mark % 2 == 0 => Verb::Settle { node, member: self.author },
+            _ if self.mark.is_multiple_of(2) => Verb::Settle { node, member: self.author },
             _ => self.conflict(node).map_or(Verb::Settle { node, member: BOB }, Verb::Record),
         };
         Op { time: mtime(i64::from(self.mark)), verb }

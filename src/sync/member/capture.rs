@@ -55,6 +55,7 @@ impl<S: Store> Work<'_, S> {
         }
         inode.version = self.view().node(inode.node).map_or(inode.version, |node| node.version);
         self.save_inode(ino, &inode);
+        self.want(inode.node);
         Ok(())
     }
 
@@ -107,6 +108,7 @@ impl<S: Store> Work<'_, S> {
 
     /// What was written while remote content took the file's place meets that content now.
     fn capture_detached(&mut self, ino: Ino, mut inode: Inode, captured: Captured) -> Result<(), LocalError> {
+        let from = inode.node;
         inode.unsent = captured.manifest.length > 0;
         self.save_inode(ino, &inode);
         self.detach(ino);
@@ -127,6 +129,7 @@ impl<S: Store> Work<'_, S> {
             // Whoever captures a detached inode spools its bytes first, so they are not lost with it.
             _ => self.drop_detached(ino),
         }
+        self.want(from);
         Ok(())
     }
 

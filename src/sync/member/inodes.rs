@@ -137,6 +137,7 @@ impl<S: Store> Replica<S> {
             (inode.backing, inode.unsent) = (Some(Backing { file, content: None }), false);
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());
+            work.want(inode.node);
             // The counter must be kept although it grew before this transaction began.
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
             Ok(())
@@ -157,6 +158,7 @@ impl<S: Store> Replica<S> {
             inode.unsent = false;
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());
+            work.want(inode.node);
             Ok(())
         });
         marked.map(|((), effects)| effects)
@@ -268,6 +270,7 @@ impl<S: Store> Work<'_, S> {
         inode.detached = true;
         self.save_inode(ino, &inode);
         self.txn.put(keys::detached(ino), Vec::new());
+        self.want(inode.node);
     }
 
     /// Tells whether handles or uncaptured content hold on to an inode.

@@ -206,6 +206,7 @@ impl Affected {
                 Some(_) => work.touch(node),
                 // An unlinked inode that is still open lives on in its handles alone.
                 None => {
+                    work.txn.remove(keys::wanted(node));
                     if let Some(ino) = work.known_ino_of(node) {
                         work.remove_inode(ino);
                     }

@@ -134,10 +134,22 @@ impl<S: Store> Work<'_, S> {
             && let Some(backing) = inode.backing
             && let Some(content) = backing.content
         {
+            let unsent = inode.unsent;
             self.save_inode(ino, &Inode { backing: None, ..inode });
-            if !self.swap_in(successor, content, backing.file) {
+            if self.swap_in(successor, content, backing.file) {
+                self.keep_unsent(successor, unsent);
+            } else {
                 self.effects.removed_files.push(backing.file);
             }
+        }
+    }
+
+    /// Content that changed hands is still the only one the hub can get.
+    fn keep_unsent(&mut self, node: NodeId, unsent: bool) {
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+        {
+            self.save_inode(ino, &Inode { unsent, ..inode });
         }
     }
 

@@ -73,7 +73,12 @@ impl<S: Store> Work<'_, S> {
     pub fn want(&mut self, node: NodeId) {
         let row = self.view().node(node);
         let here = row.is_none_or(|row| {
-            let inode = self.known_ino_of(node).and_then(|ino| self.inode(ino));
+            let ino = self.known_ino_of(node);
+            if ino.is_some_and(|ino| self.txn.get(&keys::dirty(ino)).is_some()) {
+                // What is being written here takes its place.
+                return true;
+            }
+            let inode = ino.and_then(|ino| self.inode(ino));
             row.manifest().is_none_or(|manifest| match inode {
                 Some(inode) => super::inodes::holds(&inode, manifest),
                 None => manifest.length == 0,
