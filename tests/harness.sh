@@ -1,120 +1,307 @@
-# For the shell tests: a hub and members in a directory of their own, and their end.
-# Source it; then: hub_start, member NAME [ROLE], mount_member NAME, sync_all NAME..., wait_until LIMIT COMMAND...
-# shellcheck shell=bash
-set -euo pipefail
+# Shared by the shell tests: a hub and members of its own, waits with limits, and a trap that clears up.
+#
+# A test sources this, calls `begin NAME`, does its work and checks, and calls `finish`. It ends with 0 where all
+# checks held, 77 where it was skipped, anything else where it failed. Only processes started here are ended.
+#
+#   FL0WFS_BIN        the directory with the programs [default: the release build]
+#   FL0WFS_TEST_DIR   where tests work; not below /tmp, where vim saves in another way [default: /var/tmp]
+#   FL0WFS_TEST_KEEP  not empty: leave everything behind for a look
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/fl0wfs/target}"
-FL0WFS="${FL0WFS:-$CARGO_TARGET_DIR/release/fl0wfs}"
-MOUNT_HELPER="${MOUNT_HELPER:-$CARGO_TARGET_DIR/release/mount.fl0wfs}"
-if [ ! -e /dev/fuse ]; then
-    echo "SKIPPED: this machine has no /dev/fuse" >&2
-    exit 0
-fi
+set -u -o pipefail
+export LC_ALL=C.UTF-8 TZ=UTC
 
-AREA=$(mktemp -d "${TMPDIR:-/var/tmp}/fl0wfs-test.XXXXXX")
+BIN=${FL0WFS_BIN:-${CARGO_TARGET_DIR:-$HOME/.cache/fl0wfs/target}/release}
+FL0WFS=$BIN/fl0wfs
+SPACE=notes
+declare -A PIDS=()      # members' daemons
+declare -A OPTIONS=()   # members' mount options
 HUB_PID=
-MEMBERS=()
+HUB_ADDRESS=
+WORK=
 
-clean_up() {
-    local status=$?
-    set +e
-    for name in "${MEMBERS[@]}"; do
-        if mountpoint -q "$AREA/$name/mnt"; then
-            FL0WFS_HOME="$AREA/$name/home" "$FL0WFS" umount "$AREA/$name/mnt" >/dev/null 2>&1 ||
-                umount -l "$AREA/$name/mnt" 2>/dev/null || fusermount3 -uz "$AREA/$name/mnt"
-        fi
+say() { printf '%s\n' "$*"; }
+step() { printf '  - %s\n' "$*"; }
+
+fail() {
+    say "FAILED: $*" >&2
+    exit 1
+}
+
+skip() {
+    say "SKIPPED: $*" >&2
+    exit 77
+}
+
+need() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || skip "$tool is not installed"
     done
-    if [ -n "$HUB_PID" ]; then kill "$HUB_PID" 2>/dev/null; wait "$HUB_PID" 2>/dev/null; fi
-    if [ "$status" != 0 ]; then
-        for log in "$AREA"/hub.log "$AREA"/*/home/state/*/*/log; do
-            if [ -s "$log" ]; then echo "--- $log"; tail -n 20 "$log"; fi
-        done >&2
+}
+
+begin() {
+    [ -x "$FL0WFS" ] || fail "$FL0WFS is not built (cargo build --release --workspace)"
+    [ -c /dev/fuse ] || skip "there is no /dev/fuse"
+    need fusermount3
+    WORK=$(mktemp -d "${FL0WFS_TEST_DIR:-/var/tmp}/fl0wfs-$1.XXXXXX") || fail "no directory to work in"
+    trap clear_up EXIT
+    trap 'exit 130' INT TERM
+    unset FL0WFS_HOME
+    say "$1 (in $WORK)"
+}
+
+finish() {
+    say "ok"
+    exit 0
+}
+
+clear_up() {
+    local status=$? member point
+    trap - EXIT
+    [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
+    for member in "${!PIDS[@]}"; do
+        point=$(dir_of "$member")
+        end_process "${PIDS[$member]}" KILL
+        umount -l "$point" 2>/dev/null || fusermount3 -uz "$point" 2>/dev/null
+    done
+    [ -z "$HUB_PID" ] || end_process "$HUB_PID" KILL
+    if declare -F clear_up_more >/dev/null; then clear_up_more; fi
+    if [ -n "$WORK" ] && [ -z "${FL0WFS_TEST_KEEP:-}" ]; then
+        mountpoint_below "$WORK" || rm -rf --one-file-system "$WORK"
     fi
-    rm -rf --one-file-system "$AREA"
     exit "$status"
 }
-trap clean_up EXIT
 
-say() { printf '   %s\n' "$*"; }
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+mountpoint_below() { grep -q " $1/" /proc/self/mountinfo; }
 
-# wait_until SECONDS COMMAND...: looks again and again until the command succeeds.
-wait_until() {
-    local limit=$1 began=$SECONDS
-    shift
-    until "$@"; do
-        if ((SECONDS - began >= limit)); then fail "not within $limit s: $*"; fi
-        read -r -t 0.05 <> <(:) || true
+show_logs() {
+    local log
+    for log in "$WORK"/hub.log "$WORK"/home-*/state/members/*/*/log; do
+        [ -s "$log" ] || continue
+        say "--- the end of $log" >&2
+        tail -n 15 "$log" >&2
     done
 }
 
-hub() { "$FL0WFS" hub "$@" --data "$AREA/hub"; }
-
-hub_start() {
-    "$FL0WFS" hub serve --data "$AREA/hub" --listen "${HUB_LISTEN:-127.0.0.1:0}" >"$AREA/hub.out" 2>>"$AREA/hub.log" &
-    HUB_PID=$!
-    wait_until 20 grep -q '^listening on ' "$AREA/hub.out"
-    HUB_LISTEN=$(sed -n 's/^listening on //p' "$AREA/hub.out" | head -n 1)
+# Ends a process started here and waits until it is gone.
+end_process() {
+    kill -s "$2" "$1" 2>/dev/null || return 0
+    wait_for 30 is_gone "$1" || { kill -s KILL "$1" 2>/dev/null; wait_for 10 is_gone "$1"; }
+    wait "$1" 2>/dev/null
+    return 0
 }
 
-hub_stop() { # hub_stop [SIGNAL]
-    kill -s "${1:-TERM}" "$HUB_PID"
-    wait "$HUB_PID" 2>/dev/null || true
+# Gone, or a zombie that nobody has collected yet.
+is_gone() {
+    local stat
+    read -r stat 2>/dev/null < "/proc/$1/stat" || return 0
+    stat=${stat##*) }
+    [ "${stat%% *}" = Z ]
+}
+
+# --- waiting -------------------------------------------------------------------------------------------------
+
+# wait_for SECONDS COMMAND...: tries the command until it succeeds; false after so many seconds.
+wait_for() {
+    local limit=$(($1 * 1000000)) began=${EPOCHREALTIME/./}
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $((${EPOCHREALTIME/./} - began)) -lt "$limit" ] || return 1
+        pause
+    done
+}
+
+# A short pause between two looks, without a process of its own: nothing ever comes out of this pipe.
+exec {NOTHING}<> <(:)
+pause() { read -r -t 0.02 -u "$NOTHING" || :; }
+
+# must SECONDS DESCRIPTION COMMAND...: the command has to succeed within so many seconds.
+must() {
+    local seconds=$1 what=$2
+    shift 2
+    wait_for "$seconds" "$@" || fail "$what (waited $seconds s for: $*)"
+}
+
+# expect CODE COMMAND...: the command has to end with that exit code; its output is kept in $OUTPUT.
+expect() {
+    local code=$1 got
+    shift
+    OUTPUT=$("$@" 2>&1)
+    got=$?
+    [ "$got" = "$code" ] || fail "exit code $got, not $code, from: $* -- $OUTPUT"
+}
+
+# said TEXT: the last command that `expect` ran has to have said so.
+said() { [[ $OUTPUT == *"$1"* ]] || fail "this does not say \"$1\": $OUTPUT"; }
+
+same() { [ "$1" = "$2" ] || fail "${3:-values differ}: \"$1\" is not \"$2\""; }
+
+# --- the hub -------------------------------------------------------------------------------------------------
+
+# start_hub [ADDR:PORT]: starts it again where it was, or anywhere.
+start_hub() {
+    "$FL0WFS" hub serve --data "${HUB_DATA:-$WORK/hub}" --listen "${1:-${HUB_ADDRESS:-127.0.0.1:0}}" \
+        >"$WORK/hub.out" 2>>"$WORK/hub.log" &
+    HUB_PID=$!
+    wait_for 30 grep -q '^listening on ' "$WORK/hub.out" || fail "the hub does not listen"
+    HUB_ADDRESS=$(sed -n 's/^listening on //p' "$WORK/hub.out")
+}
+
+stop_hub() {
+    end_process "$HUB_PID" "${1:-TERM}"
     HUB_PID=
 }
 
-as() { # as MEMBER ARGS...: fl0wfs as that member
-    local name=$1
+kill_hub() { stop_hub KILL; }
+
+hub() {
+    local command=$1
     shift
-    FL0WFS_HOME="$AREA/$name/home" "$FL0WFS" "$@"
+    "$FL0WFS" hub $command "$@" --data "${HUB_DATA:-$WORK/hub}"
 }
 
-join_member() { # join_member NAME [ROLE]
-    mkdir -p "$AREA/$1/home" "$AREA/$1/mnt"
-    local url
-    url=$(hub invite space --role "${2:-writer}" --host "$HUB_LISTEN")
-    as "$1" join "$url" --as r --name "$1" >/dev/null
-    MEMBERS+=("$1")
+create_space() { hub "space create" "$SPACE" || fail "the space cannot be made"; }
+
+invite() { hub invite "$SPACE" --host "$HUB_ADDRESS" "$@"; }
+
+# --- members -------------------------------------------------------------------------------------------------
+
+home_of() { printf '%s/home-%s' "$WORK" "$1"; }
+dir_of() { printf '%s/%s' "$WORK" "$1"; }
+
+# fl MEMBER COMMAND...: runs fl0wfs as that member.
+fl() {
+    local member=$1
+    shift
+    FL0WFS_HOME=$(home_of "$member") "$FL0WFS" "$@"
 }
 
-mount_member() { # mount_member NAME [OPTIONS]
-    as "$1" mount r:space "$AREA/$1/mnt" ${2:+-o "$2"}
+# join MEMBER [INVITE OPTIONS]: makes a member of the space.
+join() {
+    local member=$1 url
+    shift
+    url=$(invite "$@") || fail "no invite for $member"
+    fl "$member" join "$url" --as work --name "$member" >/dev/null || fail "$member cannot join"
+    mkdir -p "$(dir_of "$member")"
 }
 
-umount_member() { as "$1" umount "$AREA/$1/mnt"; }
-
-sync_all() {
-    local name
-    for name in "$@"; do as "$name" sync "$AREA/$name/mnt" --timeout "${SYNC_TIMEOUT:-60s}"; done
+# mount_member MEMBER [OPTIONS]: mounts it, with the options of last time where none are given.
+mount_member() {
+    local member=$1
+    [ $# -lt 2 ] || OPTIONS[$member]=$2
+    local options=${OPTIONS[$member]:-}
+    fl "$member" mount "work:$SPACE" "$(dir_of "$member")" ${options:+-o "$options"} || fail "$member cannot mount"
+    PIDS[$member]=$(pid_of "$member")
 }
 
-# start_members NAME...: a hub with the space, and these members mounted.
+pid_of() { fl "$1" status "$(dir_of "$1")" --json | grep -o '"pid":[0-9]*' | cut -d: -f2; }
+
+# umount_member MEMBER [OPTIONS]: unmounts it; work that waits is no failure.
+umount_member() {
+    local member=$1 code
+    shift
+    fl "$member" umount "$(dir_of "$member")" "$@" 2>/dev/null
+    code=$?
+    [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code"
+    is_gone "${PIDS[$member]}" || fail "the daemon of $member outlives its mount"
+    unset "PIDS[$member]"
+}
+
+kill_member() { end_process "${PIDS[$1]}" KILL; }
+
+# start_members NAME...: joins and mounts.
 start_members() {
-    hub_start
-    hub space create space >/dev/null
-    local name
-    for name in "$@"; do
-        join_member "$name"
-        mount_member "$name"
+    local member
+    for member in "$@"; do
+        join "$member"
+        mount_member "$member"
     done
 }
 
-# Everything about a tree that must be equal: names, kinds, modes, sizes, times, links, targets, bytes, attributes.
-describe_tree() {
-    (
-        cd "$1"
-        find . -mindepth 1 -printf '%P %y %m %n %T@ %l' \( -type f -printf ' %s' -o -true \) -printf '\0' | sort -z
-        find . -type f -print0 | sort -z | xargs -0r md5sum -z --
-        find . -mindepth 1 \( -type f -o -type d \) -print0 | sort -z | xargs -0r getfattr -hd -m '^user' -- 2>/dev/null
-    ) | md5sum
+# sync_all MEMBER...: all have what all had. Twice, as the first round may make work for those before.
+sync_all() {
+    local member round
+    for round in 1 2; do
+        for member in "$@"; do
+            expect 0 fl "$member" sync "$(dir_of "$member")" --timeout "${SYNC_TIMEOUT:-120s}"
+        done
+    done
 }
 
-same_tree() { [ "$(describe_tree "$AREA/$1/mnt")" = "$(describe_tree "$AREA/$2/mnt")" ]; }
+# --- comparing -----------------------------------------------------------------------------------------------
 
-expect_same() {
-    if ! same_tree "$1" "$2"; then
-        diff -rq --no-dereference "$AREA/$1/mnt" "$AREA/$2/mnt" | head -n 20 >&2 || true
-        fail "the trees of $1 and $2 differ"
-    fi
+# Names, kinds, modes, owners, link counts, sizes, mtimes to the nanosecond, targets; one line each, names escaped.
+list_tree() {
+    (cd "$1" && find . -mindepth 1 \( -type d -printf '%P\t%y\t%m\t%U:%G\t%n\t-\t%T@\t%l\0' \) -o \
+        -printf '%P\t%y\t%m\t%U:%G\t%n\t%s\t%T@\t%l\0') | LC_ALL=C sort -z | tr '\n\0' '\001\n'
+}
+
+# The bytes of all regular files.
+list_bytes() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r md5sum -z | tr '\n\0' '\001\n'); }
+
+# All extended attributes of users.
+list_xattrs() {
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m '^user\.' -e hex 2>/dev/null)
+}
+
+# Which names are one file.
+list_links() {
+    (cd "$1" && find . -type f -links +1 -printf '%i %P\0') | LC_ALL=C sort -z -k2 | tr '\n\0' '\001\n' |
+        awk '{ if (!($1 in first)) first[$1] = ++groups; print first[$1], substr($0, index($0, " ")) }'
+}
+
+# same_trees A B: everything that is to be equal is.
+same_trees() {
+    local what
+    for what in tree bytes xattrs links; do
+        "list_$what" "$1" >"$WORK/$what.1"
+        "list_$what" "$2" >"$WORK/$what.2"
+        cmp -s "$WORK/$what.1" "$WORK/$what.2" && continue
+        diff "$WORK/$what.1" "$WORK/$what.2" | head -n 10 >&2
+        fail "$1 and $2 differ ($what)"
+    done
+}
+
+has() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+md5_of() { md5sum <"$1" | cut -d' ' -f1; }
+
+# log_md5s MEMBER PATH: the tags of a path's history, oldest first, one per line.
+log_md5s() {
+    fl "$1" log --json "$(dir_of "$1")/$2" | sed -n 's/.*"sync":{".*":{"md5":"\([^"]*\)"}}.*/\1/p' | tac
+}
+
+# --- measuring -----------------------------------------------------------------------------------------------
+
+# The most memory a process ever had, in KiB.
+peak_kib() { awk '/^VmHWM/ { print $2 }' "/proc/$1/status"; }
+
+# The CPU time a process has used, in hundredths of a second.
+cpu_ticks() {
+    local stat
+    read -r stat <"/proc/$1/stat"
+    set -- ${stat##*) }
+    printf '%s' $((${12} + ${13}))
+}
+
+# memory_below KIB: the hub and every member stayed under it.
+memory_below() {
+    local name pid peak
+    for name in hub "${!PIDS[@]}"; do
+        if [ "$name" = hub ]; then pid=$HUB_PID; else pid=${PIDS[$name]}; fi
+        peak=$(peak_kib "$pid")
+        step "peak memory of $name: $((peak / 1024)) MiB"
+        [ "$peak" -lt "$1" ] || fail "$name used $peak KiB"
+    done
+}
+
+# make_sources DIR COUNT: at least so many source files; real ones, as cargo has them, as often as it takes.
+make_sources() {
+    local registry=${CARGO_HOME:-$HOME/.cargo}/registry/src copy=0 files=0
+    [ -d "$registry" ] || fail "there are no sources in $registry"
+    while [ "$files" -lt "$2" ]; do
+        copy=$((copy + 1))
+        mkdir -p "$1/copy-$copy"
+        cp -r "$registry"/*/* "$1/copy-$copy/"
+        files=$(find "$1" -type f | wc -l)
+    done
 }
