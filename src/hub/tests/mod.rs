@@ -3,6 +3,7 @@
 mod administration;
 mod content;
 mod conversations;
+mod fences;
 mod full;
 mod hostile;
 mod slow;

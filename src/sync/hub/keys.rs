@@ -76,7 +76,7 @@ impl Keys {
         self.key(b'd', &[&device.0])
     }
 
-    pub(super) fn head_key(&self) -> Vec<u8> {
+    pub(super) fn head(&self) -> Vec<u8> {
         self.key(b'g', &[])
     }
 
