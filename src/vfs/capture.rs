@@ -249,11 +249,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Tells whether an inode's last name is gone. Its content stays dirty while it has handles: its size and
     /// mtime are the file's.
     fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
-        let is_orphan = self.orphans.get(ino).is_some();
-        if is_orphan {
+        let is_gone = self.replica.lock().inode(ino).is_none();
+        if is_gone {
             content.dirty &= self.open.has_handles(ino);
         }
-        is_orphan
+        is_gone
     }
 
     fn times_of_dirty(

@@ -89,7 +89,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The kernel holds on to the inode no longer.
     pub fn forget(&self, ino: Ino) {
         self.atimes.lock().remove(&ino);
-        if !self.open.has_handles(ino) {
+        if !self.open.has_handles(ino) && self.orphans.get(ino).is_some() {
+            self.open.prune(ino);
             self.reap(ino);
         }
     }
