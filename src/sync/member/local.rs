@@ -128,17 +128,14 @@ impl<S: Store> Work<'_, S> {
         Ok(())
     }
 
-    /// Takes a node out of the view as if it had never been.
+    /// Takes a node out of the view as if it had never been. The base's row of the name stays kept: other ops
+    /// that wait may concern the same name, whereas nobody else knows the node.
     pub fn erase(&mut self, node: NodeId, place: &Place) {
         self.view_mut().write(vec![
             Change::Name { place: place.clone(), was: Some(node), now: None },
             Change::Node(node, None),
         ]);
-        self.unkeep(&[
-            crate::wire::RowKey::name(place.parent, &place.name),
-            crate::wire::RowKey::place(node, place),
-            crate::wire::RowKey::node(node),
-        ]);
+        self.unkeep(&[crate::wire::RowKey::place(node, place), crate::wire::RowKey::node(node)]);
     }
 
     /// Stops keeping base rows that equal the view's again.
