@@ -254,8 +254,7 @@ list_links() {
 same_trees() {
     local what
     for what in tree bytes xattrs links; do
-        "list_$what" "$1" >"$WORK/$what.1"
-        "list_$what" "$2" >"$WORK/$what.2"
+        { "list_$what" "$1" >"$WORK/$what.1" && "list_$what" "$2" >"$WORK/$what.2"; } || fail "$what: no list"
         cmp -s "$WORK/$what.1" "$WORK/$what.2" && continue
         diff "$WORK/$what.1" "$WORK/$what.2" | head -n 10 >&2
         fail "$1 and $2 differ ($what)"

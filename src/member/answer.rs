@@ -134,7 +134,12 @@ impl MemberHandler {
 }
 
 fn line(record: HistoryRecord) -> LogLine {
-    let has_content = record.md5.is_some() || record.operation == HistoryOperation::Removed;
+    let has_content = match record.operation {
+        HistoryOperation::Made | HistoryOperation::Changed | HistoryOperation::Merged => record.md5.is_some(),
+        HistoryOperation::Removed => true,
+        // These leave the content as it is, so they announce none.
+        HistoryOperation::Attributes | HistoryOperation::Linked | HistoryOperation::Renamed => false,
+    };
     LogLine {
         sequence: record.sequence,
         member: record.name.clone(),
@@ -149,7 +154,7 @@ fn line(record: HistoryRecord) -> LogLine {
             HistoryOperation::Removed => "deleted",
         }
         .to_owned(),
-        md5: record.md5_text(),
+        md5: has_content.then(|| record.md5_text()).flatten(),
         version: has_content.then_some(record.version.0),
         path: ControlPath(record.path),
         from: record.from.map(ControlPath),
