@@ -1,1 +1,86 @@
-//! To come.
+//! The command line: arguments, messages, exit codes.
+//!
+//! Invariant: every way to fail ends in one function, [`failure::explain`], that makes of it a message, a hint
+//! and an exit code; results go to standard output, everything else to standard error. Scripts rely on the
+//! commands, the exit codes and the JSON; people on the rest.
+//! Nothing is decided here about spaces, ops or content: commands ask the processes that know.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the top: clocks, files, threads and processes are what commands are about"
+)]
+
+mod args;
+mod failure;
+mod output;
+mod text;
+mod progress;
+mod point;
+mod mounted;
+mod mount;
+mod daemon;
+mod log_file;
+mod unmount;
+mod sync;
+mod status;
+mod history;
+mod join;
+mod remotes;
+mod hub;
+mod helper;
+
+use args::{Command, Program};
+use clap::Parser;
+use failure::{CliError, Exit};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the program `fl0wfs` with `arguments`, the program's own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let program = match Program::try_parse_from(arguments) {
+        Ok(program) => program,
+        Err(error) => return usage(&error),
+    };
+    finish(dispatch(program.command))
+}
+
+/// Runs the program `mount.fl0wfs` as mount(8) calls it.
+pub fn run_mount_helper(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // The daemon is this very program started again, with the arguments that `fl0wfs` takes.
+    if arguments.get(1).is_some_and(|first| first == mount::DAEMON_COMMAND) {
+        return run(arguments);
+    }
+    finish(helper::run(&arguments))
+}
+
+fn dispatch(command: Command) -> Result<Exit, CliError> {
+    match command {
+        Command::Hub(arguments) => hub::run(arguments.command),
+        Command::Join(arguments) => join::run(&arguments),
+        Command::Remote(arguments) => remotes::run(&arguments.command),
+        Command::Mount(arguments) => mount::run(&arguments),
+        Command::Umount(arguments) => unmount::run(&arguments),
+        Command::Sync(arguments) => sync::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Log(arguments) => history::run(&arguments),
+    }
+}
+
+fn finish(result: Result<Exit, CliError>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let explained = failure::explain(&error);
+            explained.print();
+            explained.exit.into()
+        }
+    }
+}
+
+/// Help and version are results, everything else is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is the only way this fails, and then nobody reads.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}

@@ -1,1 +1,19 @@
-//! To come.
+//! The kernel: requests taken from `/dev/fuse` and answered by a [`crate::vfs::Volume`], and news sent to it.
+//!
+//! Invariant: no request thread waits for content or for the network; what must wait is handed to a thread of
+//! its own. Invalidations come from one thread that holds no lock and serves no request, since the kernel may
+//! ask us something before it takes one.
+//!
+//! This layer decides nothing: it translates types and flags.
+
+#![allow(clippy::disallowed_methods, reason = "an edge: threads, clocks and the mount program belong here")]
+
+mod adapter;
+mod attach;
+mod convert;
+mod invalidate;
+mod mount;
+
+pub use adapter::Adapter;
+pub use invalidate::{Invalidated, Invalidator};
+pub use mount::{Mount, MountOptions, mount};

@@ -1,1 +1,32 @@
-//! To come.
+//! The member process: joins kernel, network and disk to the member's state machine.
+//!
+//! Invariant: no request of the kernel waits for the network, but for content that is not here, and for that
+//! with a deadline. One thread, the driver, takes the hub's messages in order and sends commits; others serve
+//! the kernel, capture content, fetch and upload it.
+//! What an op means is not known here: that is `sync` and below.
+
+#![allow(clippy::disallowed_methods, reason = "a process: threads, clocks and files belong here")]
+
+pub mod config;
+pub mod options;
+pub mod mounts;
+pub mod control;
+mod answer;
+mod assemble;
+mod content;
+mod driver;
+mod fetch;
+mod files;
+mod link;
+mod remote;
+mod reserved;
+mod run;
+mod serve;
+mod shared;
+mod source;
+
+pub use link::LinkState;
+pub use remote::Remote;
+pub use run::{MemberError, MemberOptions, Running, start};
+pub use serve::{MountRequest, RunError, run};
+pub use shared::{Shared, Standing};

@@ -1,5 +1,6 @@
 //! The entry to applying an op, and the verbs that leave names alone.
 
+use super::limits::check_xattrs_total;
 use super::names::{apply_drop, apply_link, apply_make, apply_move};
 use super::{Change, ConflictRow, Op, Put, Rejection, SetMeta, Tree, Verb, check_limits};
 use crate::model::{Body, Conflict, ConflictKind, MemberNumber, Node, NodeId, Version};
@@ -18,7 +19,8 @@ pub fn apply(tree: &impl Tree, author: MemberNumber, op: &Op) -> Result<Vec<Chan
         Verb::Move(rename) => apply_move(tree, author, op.time, rename),
         Verb::Drop(drop) => apply_drop(tree, author, op.time, drop),
         Verb::Settle { node, member } => Ok(close_conflict(tree, *node, *member).into_iter().collect()),
-        Verb::Record(conflict) => Ok(open_conflict(tree, conflict, None).into_iter().collect()),
+        Verb::Record(conflict) if tree.node(conflict.node).is_none() => Ok(Vec::new()),
+        Verb::Record(conflict) => Ok(open_conflict(tree, conflict, conflict.node)),
     }
 }
 
@@ -51,19 +53,25 @@ pub(super) fn check_version(node: &Node, id: NodeId, expected: Version) -> Resul
     }
 }
 
-/// The change that opens a conflict, where its kind is one that stays open until somebody settles it.
-pub(super) fn open_conflict(tree: &impl Tree, conflict: &Conflict, copy: Option<NodeId>) -> Option<Change> {
+/// The changes that open a conflict carried by an op about `holder`, where its kind is one that stays open until
+/// somebody settles it. Where the conflict is about another node, the holder is the copy that keeps what lost.
+pub(super) fn open_conflict(tree: &impl Tree, conflict: &Conflict, holder: NodeId) -> Vec<Change> {
+    let (node, member) = (conflict.node, conflict.member);
+    let copy = (node != holder).then_some(holder);
     let stays = match conflict.kind {
         ConflictKind::PutPut | ConflictKind::MakeMake => copy.is_some(),
         ConflictKind::PutDrop | ConflictKind::DropPut => true,
         ConflictKind::MoveMove | ConflictKind::Cycle | ConflictKind::Dropped => false,
     };
-    stays.then(|| Change::Conflict {
-        node: conflict.node,
-        member: conflict.member,
-        was: tree.conflict(conflict.node, conflict.member),
-        now: Some(ConflictRow { conflict: conflict.clone(), copy }),
-    })
+    if !stays {
+        return Vec::new();
+    }
+    // A file is the copy of one conflict at a time, so that its end finds the one to close.
+    let before = copy.and_then(|copy| tree.conflict_of_copy(copy)).filter(|key| *key != (node, member));
+    let closed = before.and_then(|(node, member)| close_conflict(tree, node, member));
+    let now = Some(ConflictRow { conflict: conflict.clone(), copy });
+    let opened = Change::Conflict { node, member, was: tree.conflict(node, member), now };
+    closed.into_iter().chain([opened]).collect()
 }
 
 pub(super) fn close_conflict(tree: &impl Tree, node: NodeId, member: MemberNumber) -> Option<Change> {
@@ -86,7 +94,7 @@ fn apply_put(tree: &impl Tree, put: &Put) -> Result<Vec<Change>, Rejection> {
         node.xattrs = attributes.xattrs.clone();
     }
     let mut changes = vec![Change::Node(put.node, Some(node))];
-    changes.extend(put.conflict.iter().filter_map(|conflict| open_conflict(tree, conflict, Some(put.node))));
+    changes.extend(put.conflict.iter().flat_map(|conflict| open_conflict(tree, conflict, put.node)));
     Ok(changes)
 }
 
@@ -102,5 +110,6 @@ fn apply_set_meta(tree: &impl Tree, set: &SetMeta) -> Result<Vec<Change>, Reject
             None => node.xattrs.remove(name),
         };
     }
+    check_xattrs_total(&node.xattrs)?;
     Ok(vec![Change::Node(set.node, Some(node))])
 }

@@ -1,9 +1,9 @@
 //! Bounds on what an op may carry. Names check themselves when decoded.
 
-use super::{Make, Op, Put, Rejection, SetMeta, Verb};
+use super::{Make, Move, Op, Put, Rejection, SetMeta, Verb};
 use crate::model::{
-    Body, ChunkList, MANIFEST_EXTENTS_MAX, Manifest, SYMLINK_BYTES_MAX, XATTR_NAME_BYTES_MAX,
-    XATTR_VALUE_BYTES_MAX,
+    Body, ChunkList, MANIFEST_EXTENTS_MAX, Manifest, SYMLINK_BYTES_MAX, Timestamp, XATTR_NAME_BYTES_MAX,
+    XATTR_VALUE_BYTES_MAX, Xattrs,
 };
 
 /// All attributes of one node together, in bytes.
@@ -17,15 +17,30 @@ const LENGTH_MAX: u64 = i64::MAX as u64;
 /// # Errors
 /// [`Rejection::Limit`] naming the bound that is exceeded.
 pub fn check_limits(op: &Op) -> Result<(), Rejection> {
-    if op.time.nanos > 999_999_999 {
-        return Err(Rejection::Limit("a time has more than 999,999,999 nanoseconds"));
-    }
+    check_time(op.time)?;
     match &op.verb {
         Verb::Make(make) => check_make(make),
         Verb::Put(put) => check_put(put),
         Verb::SetMeta(set) => check_set_meta(set),
-        Verb::Move(rename) if rename.exchange && rename.replaces.is_none() => {
-            Err(Rejection::Limit("an exchange names no second node"))
+        Verb::Move(rename) => check_move(rename),
+        Verb::Record(conflict) => check_time(conflict.time),
+        Verb::Link(_) | Verb::Drop(_) | Verb::Settle { .. } => Ok(()),
+    }
+}
+
+fn check_time(time: Timestamp) -> Result<(), Rejection> {
+    if time.nanos > 999_999_999 {
+        return Err(Rejection::Limit("a time has more than 999,999,999 nanoseconds"));
+    }
+    Ok(())
+}
+
+fn check_move(rename: &Move) -> Result<(), Rejection> {
+    match rename.replaces {
+        None if rename.exchange => Err(Rejection::Limit("an exchange names no second node")),
+        // POSIX: a rename between two names of one file does nothing, so it is no op.
+        Some(replaced) if replaced.node == rename.node => {
+            Err(Rejection::Limit("a move replaces the node it moves"))
         }
         _ => Ok(()),
     }
@@ -33,6 +48,8 @@ pub fn check_limits(op: &Op) -> Result<(), Rejection> {
 
 fn check_make(make: &Make) -> Result<(), Rejection> {
     check_mode(make.mode)?;
+    check_time(make.mtime)?;
+    make.conflict.iter().try_for_each(|conflict| check_time(conflict.time))?;
     check_xattrs(make.xattrs.iter().map(|(name, value)| (name, Some(value))))?;
     match &make.body {
         Body::File(manifest) => check_manifest(manifest),
@@ -47,6 +64,8 @@ fn check_make(make: &Make) -> Result<(), Rejection> {
 }
 
 fn check_put(put: &Put) -> Result<(), Rejection> {
+    check_time(put.mtime)?;
+    put.conflict.iter().try_for_each(|conflict| check_time(conflict.time))?;
     if let Some(attributes) = &put.attributes {
         check_mode(attributes.mode)?;
         check_xattrs(attributes.xattrs.iter().map(|(name, value)| (name, Some(value))))?;
@@ -56,6 +75,7 @@ fn check_put(put: &Put) -> Result<(), Rejection> {
 
 fn check_set_meta(set: &SetMeta) -> Result<(), Rejection> {
     set.mode.map_or(Ok(()), check_mode)?;
+    set.mtime.map_or(Ok(()), check_time)?;
     check_xattrs(set.xattrs.iter().map(|(name, value)| (name, value.as_ref())))
 }
 
@@ -77,7 +97,16 @@ fn check_xattrs<'a>(
             return Err(Rejection::Limit("an attribute's value is longer than 64 KiB"));
         }
     }
-    if total > XATTRS_BYTES_MAX {
+    check_total(total)
+}
+
+/// Checks what a node's attributes come to when an op has changed some of them.
+pub(super) fn check_xattrs_total(xattrs: &Xattrs) -> Result<(), Rejection> {
+    check_total(xattrs.iter().map(|(name, value)| name.len() + value.len()).sum())
+}
+
+fn check_total(bytes: usize) -> Result<(), Rejection> {
+    if bytes > XATTRS_BYTES_MAX {
         return Err(Rejection::Limit("a node's attributes are longer than 256 KiB together"));
     }
     Ok(())

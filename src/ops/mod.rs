@@ -17,6 +17,9 @@ mod rejection;
 mod tree;
 mod verb;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::{apply, resolve_successor};
 pub use limits::check_limits;
 pub use memory::MemoryTree;

@@ -21,11 +21,7 @@ pub(super) fn apply_make(
     if before.is_none() && make.node.member != author {
         return Err(Rejection::ForeignNumber(make.node));
     }
-    let version = match (&make.body, &before) {
-        (Body::Directory, _) => Version::default(),
-        (_, Some(tombstone)) => tombstone.node.version.next(),
-        (_, None) => Version::FIRST,
-    };
+    let version = version_made(make, before.as_ref())?;
     let node = Node {
         body: make.body.clone(),
         mode: make.mode,
@@ -42,10 +38,21 @@ pub(super) fn apply_make(
     ];
     changes.extend(before.map(|_| Change::Tombstone(make.node, None)));
     if let Some(conflict) = &make.conflict {
-        let copy = (conflict.node != make.node).then_some(make.node);
-        changes.extend(open_conflict(tree, conflict, copy));
+        changes.extend(open_conflict(tree, conflict, make.node));
     }
     Ok(changes)
+}
+
+/// The version a node begins with, or goes on with where it was removed before.
+fn version_made(make: &Make, before: Option<&Tombstone>) -> Result<Version, Rejection> {
+    match before {
+        Some(before) if before.node.body.kind() != make.body.kind() => {
+            Err(Rejection::Limit("a removed node comes back as another kind"))
+        }
+        _ if make.body == Body::Directory => Ok(Version::default()),
+        Some(before) => Ok(before.node.version.next()),
+        None => Ok(Version::FIRST),
+    }
 }
 
 pub(super) fn apply_link(tree: &impl Tree, time: Timestamp, link: &Link) -> Result<Vec<Change>, Rejection> {
@@ -57,6 +64,8 @@ pub(super) fn apply_link(tree: &impl Tree, time: Timestamp, link: &Link) -> Resu
     check_free(tree, &link.place)?;
     Ok(vec![
         Change::Name { place: link.place.clone(), was: None, now: Some(link.node) },
+        // The row stays as it is, but is written: a member's journal must mark it as touched.
+        Change::Node(link.node, Some(node)),
         touched(link.place.parent, parent, time),
     ])
 }
@@ -80,6 +89,9 @@ pub(super) fn apply_drop(
             Some(newcomer) => changes.extend(succeed_moved_aside(tree, drop.node, node, newcomer)),
             None => changes.extend(end(tree, drop.node, node, drop.place.clone(), None)),
         }
+    } else {
+        // Written unchanged, as in a link.
+        changes.push(Change::Node(drop.node, Some(node)));
     }
     changes.push(touched(drop.place.parent, parent, time));
     Ok(changes)

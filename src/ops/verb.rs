@@ -123,6 +123,45 @@ pub struct Drop {
     pub version: Version,
 }
 
+impl Op {
+    /// The same op about other nodes: every node it names is passed through `rename`.
+    pub fn map_nodes(mut self, rename: &impl Fn(NodeId) -> NodeId) -> Op {
+        let place = |place: &mut Place| place.parent = rename(place.parent);
+        let record = |conflict: &mut Option<Conflict>| {
+            conflict.iter_mut().for_each(|conflict| conflict.node = rename(conflict.node));
+        };
+        match &mut self.verb {
+            Verb::Make(make) => {
+                make.node = rename(make.node);
+                place(&mut make.place);
+                record(&mut make.conflict);
+            }
+            Verb::Put(put) => {
+                put.node = rename(put.node);
+                record(&mut put.conflict);
+            }
+            Verb::SetMeta(set) => set.node = rename(set.node),
+            Verb::Link(link) => {
+                link.node = rename(link.node);
+                place(&mut link.place);
+            }
+            Verb::Move(step) => {
+                step.node = rename(step.node);
+                place(&mut step.from);
+                place(&mut step.to);
+                step.replaces.iter_mut().for_each(|replaced| replaced.node = rename(replaced.node));
+            }
+            Verb::Drop(drop) => {
+                drop.node = rename(drop.node);
+                place(&mut drop.place);
+            }
+            Verb::Settle { node, .. } => *node = rename(*node),
+            Verb::Record(conflict) => conflict.node = rename(conflict.node),
+        }
+        self
+    }
+}
+
 impl Verb {
     /// The node the op is about.
     pub fn node(&self) -> NodeId {

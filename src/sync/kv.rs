@@ -70,6 +70,11 @@ impl<'a, K: Kv + ?Sized> Txn<'a, K> {
         Txn { below, writes: Batch::new() }
     }
 
+    /// The space without the gathered writes.
+    pub fn below(&self) -> &'a K {
+        self.below
+    }
+
     /// What the key holds without the gathered writes.
     pub fn get_below(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.below.get(key)

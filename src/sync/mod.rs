@@ -6,6 +6,8 @@
 //! This layer does no input or output, and keeps no time.
 
 pub mod kv;
+pub mod hub;
+pub mod member;
 pub mod rows;
 
 pub use kv::{Batch, Durability, Kv, MemoryKv, Pair, Store, Txn, WriteError};

@@ -90,6 +90,65 @@ impl<K: Kv + ?Sized> Tree for RowTree<'_, K> {
     }
 }
 
+/// Makes a type a [`Tree`] by the [`RowTree`] it reads through.
+macro_rules! read_tree_through {
+    ($type:ident, |$tree:ident| $read:expr) => {
+        impl<K: $crate::sync::Kv + ?Sized> $crate::ops::Tree for $type<'_, '_, K> {
+            fn node(&self, id: $crate::model::NodeId) -> Option<$crate::model::Node> {
+                let $tree = self;
+                $crate::ops::Tree::node(&$read, id)
+            }
+
+            fn tombstone(&self, id: $crate::model::NodeId) -> Option<$crate::model::Tombstone> {
+                let $tree = self;
+                $crate::ops::Tree::tombstone(&$read, id)
+            }
+
+            fn child(
+                &self,
+                parent: $crate::model::NodeId,
+                name: &$crate::model::Name,
+            ) -> Option<$crate::model::NodeId> {
+                let $tree = self;
+                $crate::ops::Tree::child(&$read, parent, name)
+            }
+
+            fn places(&self, id: $crate::model::NodeId) -> Vec<$crate::model::Place> {
+                let $tree = self;
+                $crate::ops::Tree::places(&$read, id)
+            }
+
+            fn is_empty(&self, directory: $crate::model::NodeId) -> bool {
+                let $tree = self;
+                $crate::ops::Tree::is_empty(&$read, directory)
+            }
+
+            fn conflict(
+                &self,
+                node: $crate::model::NodeId,
+                member: $crate::model::MemberNumber,
+            ) -> Option<$crate::ops::ConflictRow> {
+                let $tree = self;
+                $crate::ops::Tree::conflict(&$read, node, member)
+            }
+
+            fn conflicts_of(&self, node: $crate::model::NodeId) -> Vec<$crate::model::MemberNumber> {
+                let $tree = self;
+                $crate::ops::Tree::conflicts_of(&$read, node)
+            }
+
+            fn conflict_of_copy(
+                &self,
+                copy: $crate::model::NodeId,
+            ) -> Option<($crate::model::NodeId, $crate::model::MemberNumber)> {
+                let $tree = self;
+                $crate::ops::Tree::conflict_of_copy(&$read, copy)
+            }
+        }
+    };
+}
+pub(crate) use read_tree_through;
+
 /// The tree under `prefix` of a transaction, to read and write.
 pub struct RowTreeMut<'t, 'k, K: Kv + ?Sized> {
     pub txn: &'t mut Txn<'k, K>,
@@ -110,39 +169,7 @@ impl<'k, K: Kv + ?Sized> RowTreeMut<'_, 'k, K> {
     }
 }
 
-impl<K: Kv + ?Sized> Tree for RowTreeMut<'_, '_, K> {
-    fn node(&self, id: NodeId) -> Option<Node> {
-        self.read().node(id)
-    }
-
-    fn tombstone(&self, id: NodeId) -> Option<Tombstone> {
-        self.read().tombstone(id)
-    }
-
-    fn child(&self, parent: NodeId, name: &Name) -> Option<NodeId> {
-        self.read().child(parent, name)
-    }
-
-    fn places(&self, id: NodeId) -> Vec<Place> {
-        self.read().places(id)
-    }
-
-    fn is_empty(&self, directory: NodeId) -> bool {
-        self.read().is_empty(directory)
-    }
-
-    fn conflict(&self, node: NodeId, member: MemberNumber) -> Option<ConflictRow> {
-        self.read().conflict(node, member)
-    }
-
-    fn conflicts_of(&self, node: NodeId) -> Vec<MemberNumber> {
-        self.read().conflicts_of(node)
-    }
-
-    fn conflict_of_copy(&self, copy: NodeId) -> Option<(NodeId, MemberNumber)> {
-        self.read().conflict_of_copy(copy)
-    }
-}
+read_tree_through!(RowTreeMut, |tree| RowTree { kv: &*tree.txn, prefix: tree.prefix });
 
 impl<K: Kv + ?Sized> TreeMut for RowTreeMut<'_, '_, K> {
     fn write(&mut self, changes: Vec<Change>) {

@@ -2,6 +2,7 @@
 
 use super::FRAME_BYTES_MAX;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::error::DecodeError;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Bytes from outside that do not decode.
@@ -45,5 +46,13 @@ pub fn decode_rest<'a, T: DeserializeOwned>(
 ) -> Result<(T, &'a [u8]), Malformed> {
     bincode::serde::decode_from_slice(bytes, ENCODING)
         .map(|(value, read)| (value, &bytes[read..]))
-        .map_err(|error| Malformed { what, detail: error.to_string() })
+        .map_err(|error| Malformed { what, detail: detail(error) })
+}
+
+/// What went wrong, without the decoder's own wrapping around the words of our constructors.
+fn detail(error: DecodeError) -> String {
+    match error {
+        DecodeError::OtherString(text) => text,
+        other => other.to_string(),
+    }
 }

@@ -37,7 +37,7 @@ impl RowKey {
 
     /// Where the rows of a directory's names begin that come after position `order`.
     pub fn names_after(parent: NodeId, order: u64) -> Vec<u8> {
-        join(NAME, &[&parent.to_bytes(), &(order + 1).to_be_bytes()])
+        join(NAME, &[&parent.to_bytes(), &order.saturating_add(1).to_be_bytes()])
     }
 
     /// Where the rows of a directory's names begin.

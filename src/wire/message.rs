@@ -5,7 +5,7 @@
 //! travels on bidirectional streams of its own, one request each: a [`ContentRequest`] frame, then one
 //! frame per chunk (for uploads from the member, for downloads from the hub), then a [`ContentReply`].
 
-use super::{LogEntry, SealedCommit};
+use super::{HistoryOf, LogEntry, SealedCommit};
 use crate::model::{
     Chain, ChunkId, CommitNumber, Incarnation, MemberName, MemberNumber, Role, Round, Sequence, SpaceId,
     SpaceName, Timestamp,
@@ -145,7 +145,7 @@ pub enum Answer {
         time: Timestamp,
         chain: Chain,
     },
-    /// Stale: rebase, and come again with a higher round.
+    /// Stale: rebase, and come again with this round or a higher one; the hub drops commits of lower rounds.
     Reject {
         round: Round,
         detail: String,
@@ -191,6 +191,9 @@ pub enum ContentRequest {
     Get(Vec<ChunkId>),
     /// As many frames of raw chunk bytes follow.
     Put(Vec<ChunkId>),
+    /// The hub answers with one frame, a [`super::HistoryPage`]: lines older than `before`, newest first, at most
+    /// [`super::HISTORY_RECORDS_MAX`].
+    History { of: HistoryOf, before: Option<Sequence>, limit: u32 },
 }
 
 /// The last frame of an upload.

@@ -5,11 +5,16 @@
 //! the tests below hold it still. This layer gives no meaning to what it encodes.
 
 mod codec;
+mod history;
 mod key;
 mod message;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::{Malformed, decode, decode_rest, encode};
+pub use history::{HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord};
 pub use key::{Row, RowKey, Rows, decode_row_key};
 pub use message::{
     Answer, ContentReply, ContentRequest, Enrol, FromHub, FromMember, Hello, Inline, Opening, Position,

@@ -1,0 +1,370 @@
+//! The arguments of every command, with help and an example.
+
+use crate::member::config::RemoteName;
+use crate::model::{MemberName, Role, SpaceName};
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
+4 conflicts, 5 refused.\n\nFL0WFS_HOME puts configuration, keys, state and sockets under one directory.";
+
+/// A directory that stays in sync: what you write in it travels to every other member of the space.
+#[derive(Debug, Parser)]
+#[command(name = "fl0wfs", version, after_help = EXITS, max_term_width = 100)]
+pub struct Program {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a hub, or look after its spaces, invites and members.
+    Hub(HubArgs),
+    /// Join a space with an invite.
+    #[command(
+        after_help = "Example:\n  fl0wfs join 'fl0w://hub.example.org:4733/notes?hub=...&token=...' --as work"
+    )]
+    Join(JoinArgs),
+    /// List or remove the hubs this device knows.
+    Remote(RemoteArgs),
+    /// Mount a space on a directory; returns when the mount is usable.
+    #[command(after_help = MOUNT_HELP)]
+    Mount(MountArgs),
+    /// Unmount; what is pending is sent first if the hub can be reached, and kept if not.
+    #[command(after_help = "Example:\n  fl0wfs umount ~/notes")]
+    Umount(UmountArgs),
+    /// Wait until all local work is accepted and all the hub has is here.
+    #[command(after_help = "Example:\n  fl0wfs sync ~/notes --timeout 30s")]
+    Sync(SyncArgs),
+    /// Say how a mount stands: connection, position, pending work, conflicts.
+    #[command(
+        after_help = "Example:\n  fl0wfs status ~/notes\n\nWithout DIR, all mounts. The exit code tells: 0 in sync, 3 work waiting or hub unreachable, 4 conflicts, 5 refused."
+    )]
+    Status(StatusArgs),
+    /// Show the history of a path, newest first.
+    #[command(
+        after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1"
+    )]
+    Log(LogArgs),
+}
+
+const MOUNT_HELP: &str = "\
+Options for -o, comma separated, later ones win:
+  ro, rw              no writing here; writing (the default, as far as the role allows)
+  allow_other         other users may enter (permissions are checked)
+  nonempty            the directory may hold files; the mount hides them
+  suid, dev           honour set-id bits, device nodes (the default is nosuid,nodev)
+  noexec              programs on the mount cannot be run
+  conflict=copy       keep the losing side of a conflict beside the winner (the default)
+  content=eager       fetch all content as it comes (the default)
+  state=DIR           another state directory than the usual one
+Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.
+
+Example:
+  fl0wfs mount work:notes ~/notes
+  fl0wfs mount work:notes /srv/notes -o ro,allow_other";
+
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// The invite: fl0w://HOST:PORT/SPACE?hub=...&token=... (in quotes: it holds a &).
+    pub url: String,
+    /// This machine's name for the hub [default: made from its host name].
+    #[arg(long = "as", value_name = "REMOTE", value_parser = RemoteName::from_str)]
+    pub remote: Option<RemoteName>,
+    /// The name others see [default: made from this machine's host name].
+    #[arg(long, value_name = "MEMBER", value_parser = member_name)]
+    pub name: Option<MemberName>,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoteArgs {
+    #[command(subcommand)]
+    pub command: RemoteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RemoteCommand {
+    /// List the hubs this device knows and the spaces it has joined.
+    #[command(after_help = "Example:\n  fl0wfs remote list --json")]
+    List {
+        /// One line of JSON per remote.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a hub. State directories and what they hold stay.
+    #[command(after_help = "Example:\n  fl0wfs remote remove work")]
+    Remove {
+        #[arg(value_parser = RemoteName::from_str)]
+        remote: RemoteName,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct MountArgs {
+    /// The space, as in work:notes.
+    #[arg(value_name = "REMOTE:SPACE")]
+    pub source: String,
+    /// An existing directory.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Mount options, comma separated.
+    #[arg(short = 'o', value_name = "OPTIONS")]
+    pub options: Vec<String>,
+    /// Stay in the foreground and log to standard error.
+    #[arg(short = 'f', long)]
+    pub foreground: bool,
+    /// Be the daemon: standard output is the pipe on which to say that the mount is usable.
+    #[arg(long, hide = true, conflicts_with = "foreground")]
+    pub daemon: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UmountArgs {
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// How long to go on sending what is pending.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// The mount, or anything in it.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// How long to wait.
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The mount, or anything in it.
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// One line of JSON per mount.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// A path in a mount; it need not exist any more.
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// One line of JSON per change.
+    #[arg(long)]
+    pub json: bool,
+    /// Not more than so many changes.
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct HubArgs {
+    #[command(subcommand)]
+    pub command: HubCommand,
+}
+
+#[derive(Debug, Args)]
+pub struct DataArg {
+    /// Where the hub keeps its data [default: hub/ in the state directory].
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HubCommand {
+    /// Run the hub in the foreground; prints "listening on ADDR:PORT" when ready.
+    #[command(after_help = "Example:\n  fl0wfs hub serve --data /srv/fl0w --listen 0.0.0.0:4733")]
+    Serve {
+        #[command(flatten)]
+        data: DataArg,
+        /// UDP address and port [default: [::]:4733, which takes IPv4 too; 0.0.0.0:4733 without IPv6].
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Create, list or remove spaces.
+    Space(SpaceArgs),
+    /// Print an invite to a space.
+    #[command(
+        after_help = "Example:\n  fl0wfs hub invite notes --role writer --uses 3 --ttl 2h --host hub.example.org:4733"
+    )]
+    Invite(InviteArgs),
+    /// List the members of a space.
+    #[command(after_help = "Example:\n  fl0wfs hub members notes --json")]
+    Members {
+        #[arg(value_parser = space_name)]
+        space: SpaceName,
+        /// One line of JSON per member.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        data: DataArg,
+    },
+    /// Shut a member out; a live connection is cut.
+    #[command(after_help = "Example:\n  fl0wfs hub revoke notes old-laptop")]
+    Revoke {
+        #[arg(value_parser = space_name)]
+        space: SpaceName,
+        #[arg(value_parser = member_name)]
+        member: MemberName,
+        #[command(flatten)]
+        data: DataArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SpaceArgs {
+    #[command(subcommand)]
+    pub command: SpaceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SpaceCommand {
+    /// Make an empty space.
+    #[command(after_help = "Example:\n  fl0wfs hub space create notes")]
+    Create {
+        #[arg(value_parser = space_name)]
+        space: SpaceName,
+        #[command(flatten)]
+        data: DataArg,
+    },
+    /// List the spaces of the hub.
+    #[command(after_help = "Example:\n  fl0wfs hub space list --json")]
+    List {
+        /// One line of JSON per space.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        data: DataArg,
+    },
+    /// Remove a space, its history and its members from the hub.
+    #[command(after_help = "Example:\n  fl0wfs hub space remove notes")]
+    Remove {
+        #[arg(value_parser = space_name)]
+        space: SpaceName,
+        #[command(flatten)]
+        data: DataArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct InviteArgs {
+    #[arg(value_parser = space_name)]
+    pub space: SpaceName,
+    /// reader, writer or admin.
+    #[arg(long, default_value = "writer", value_parser = Role::from_str)]
+    pub role: Role,
+    /// How many devices may use it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub uses: u32,
+    /// For how long it is good.
+    #[arg(long, default_value = "1d", value_parser = duration)]
+    pub ttl: Duration,
+    /// Where members reach this hub [default: this machine's host name, and the port the hub listens on].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub host: Option<String>,
+    #[command(flatten)]
+    pub data: DataArg,
+}
+
+fn space_name(text: &str) -> Result<SpaceName, String> {
+    SpaceName::new(text).map_err(|error| error.to_string())
+}
+
+fn member_name(text: &str) -> Result<MemberName, String> {
+    MemberName::new(text).map_err(|error| error.to_string())
+}
+
+/// Reads a number and its unit: 500ms, 30s, 5m, 2h, 1d. A bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let bad = || format!("{text:?} is no time; write it as in 500ms, 30s, 5m, 2h or 1d");
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    let seconds = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err(bad()),
+    };
+    // A century is enough, and no later sum of times overflows.
+    let total = number.checked_mul(seconds).filter(|total| *total <= 100 * 366 * 86_400);
+    total.map(Duration::from_secs).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn check(command: &clap::Command) {
+            let deeper: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+            if deeper.is_empty() {
+                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(after.contains("Example:\n  fl0wfs"), "{} has no example", command.get_name());
+            }
+            assert!(command.get_about().is_some(), "{} is not described", command.get_name());
+            deeper.into_iter().for_each(check);
+        }
+        check(&Program::command());
+    }
+
+    #[test]
+    fn the_contract_parses_as_written() {
+        for line in [
+            "hub serve",
+            "hub serve --data /d --listen 127.0.0.1:0",
+            "hub space create notes --data /d",
+            "hub space list --json",
+            "hub space remove notes",
+            "hub invite notes --role reader --uses 2 --ttl 1d --host h:1 --data /d",
+            "hub members notes --json",
+            "hub revoke notes laptop --data /d",
+            "join fl0w://h:1/s?hub=x&token=y --as work --name me",
+            "remote list",
+            "remote remove work",
+            "mount work:notes /mnt -o ro,allow_other -f",
+            "umount /mnt",
+            "sync /mnt --timeout 30s",
+            "status",
+            "status /mnt --json",
+            "log /mnt/x --json",
+        ] {
+            let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
+            assert!(Program::try_parse_from(arguments).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        let good = [
+            ("30s", 30_000),
+            ("30", 30_000),
+            ("500ms", 500),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+        ];
+        for (text, millis) in good {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "s", "-1s", "1 s", "1y", "1.5h", "99999999999999999999s", "9999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

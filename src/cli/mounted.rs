@@ -1,0 +1,87 @@
+//! A mount that a command is about, and questions to its daemon.
+
+use super::failure::{CliError, Exit};
+use super::point;
+use crate::member::config::Home;
+use crate::member::control::{ControlRequest, ControlResponse, StatusReport, ask_for};
+use crate::member::mounts::MountRecord;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A daemon that has nothing to wait for answers within this time.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A mount of this home.
+#[derive(Clone, Debug)]
+pub struct Mounted {
+    pub home: Home,
+    pub record: MountRecord,
+}
+
+impl Mounted {
+    /// Finds the mount that `path` lies in. The daemon may be dead.
+    ///
+    /// # Errors
+    /// [`CliError::NotMounted`].
+    pub fn find(path: &Path) -> Result<Mounted, CliError> {
+        Mounted::find_resolved(point::resolve(path)?)
+    }
+
+    /// Finds the mount that the resolved `path` lies in.
+    ///
+    /// # Errors
+    /// [`CliError::NotMounted`].
+    pub fn find_resolved(path: PathBuf) -> Result<Mounted, CliError> {
+        let home = Home::from_environment()?;
+        match MountRecord::find(&home, &path)? {
+            Some(record) => Ok(Mounted { home, record }),
+            None => Err(CliError::NotMounted(path)),
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.record.is_alive(&self.home)
+    }
+
+    /// Asks the daemon; `patience` is for each answer.
+    ///
+    /// # Errors
+    /// [`CliError::DaemonDied`] where it is dead, [`CliError::Answered`] where it says that it could not.
+    pub fn ask(
+        &self,
+        request: &ControlRequest,
+        patience: Duration,
+        on_way: impl FnMut(ControlResponse),
+    ) -> Result<ControlResponse, CliError> {
+        if !self.is_alive() {
+            return Err(CliError::DaemonDied(self.record.mount_point.clone()));
+        }
+        let answered = |message, hint, exit| Err(CliError::Answered { message, hint, exit });
+        match ask_for(&self.record.socket, request, patience, on_way)? {
+            ControlResponse::Failed { message, hint } => answered(message, hint, Exit::Failed),
+            ControlResponse::NotFound { message } => answered(message, None, Exit::Failed),
+            ControlResponse::Unreachable { message } => answered(message, None, Exit::Waiting),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Asks how the mount stands.
+    ///
+    /// # Errors
+    /// As [`Mounted::ask`].
+    pub fn status(&self) -> Result<StatusReport, CliError> {
+        match self.ask(&ControlRequest::Status, PATIENCE, |_| {})? {
+            ControlResponse::Status(report) => Ok(*report),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// An answer to another question than the one that was asked.
+pub fn unexpected(response: &ControlResponse) -> CliError {
+    CliError::Answered {
+        message: format!("the daemon answered something else than was asked: {response:?}"),
+        hint: Some("it may be of another version; unmount and mount again".into()),
+        exit: Exit::Failed,
+    }
+}

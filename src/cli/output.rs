@@ -1,0 +1,28 @@
+//! Writing results, whether or not somebody still reads them.
+
+use super::failure::CliError;
+use std::io::{self, IsTerminal, Write};
+
+/// Writes one line of result.
+///
+/// # Errors
+/// [`CliError::Output`]; [`CliError::NobodyReads`] where the reader has gone, as `head` does.
+pub fn line(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::NobodyReads),
+        Err(error) => Err(CliError::Output(error)),
+    }
+}
+
+/// Writes one line of what is no result.
+pub fn note(text: &str) {
+    // Nothing can be said about a standard error that takes nothing.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Whether progress has somebody to see it.
+pub fn somebody_watches() -> bool {
+    io::stderr().is_terminal()
+}

@@ -1,0 +1,229 @@
+//! `fl0wfs status`: names, not numbers, for people; JSON for scripts; and an exit code for both.
+
+use super::args::StatusArgs;
+use super::failure::{CliError, Exit, explain};
+use super::mounted::Mounted;
+use super::output;
+use super::text;
+use crate::member::config::Home;
+use crate::member::control::{ConnectionState, StatusReport};
+use crate::member::mounts::MountRecord;
+use crate::model::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+/// More conflicts and refusals than this are counted, not listed.
+const LISTED_MAX: usize = 20;
+
+pub fn run(arguments: &StatusArgs) -> Result<Exit, CliError> {
+    let mounts = match &arguments.directory {
+        Some(directory) => vec![Mounted::find(directory)?],
+        None => {
+            let home = Home::from_environment()?;
+            let records = MountRecord::list(&home)?.into_iter();
+            records.map(|record| Mounted { home: home.clone(), record }).collect()
+        }
+    };
+    if mounts.is_empty() && !arguments.json {
+        output::line("nothing is mounted")?;
+    }
+    let mut worst = Exit::Done;
+    for mounted in &mounts {
+        let exit = show(mounted, arguments.json)?;
+        worst = worse(worst, exit);
+    }
+    Ok(worst)
+}
+
+/// A mount that failed outweighs all; else the higher code says more.
+fn worse(a: Exit, b: Exit) -> Exit {
+    if a == Exit::Failed || b == Exit::Failed { Exit::Failed } else { a.max(b) }
+}
+
+fn show(mounted: &Mounted, as_json: bool) -> Result<Exit, CliError> {
+    let report = match mounted.status() {
+        Ok(report) => report,
+        Err(error) => return show_silent(mounted, &error, as_json),
+    };
+    if as_json {
+        output::line(&to_json(&report).to_string())?;
+    } else {
+        let place = report.mount_point.display().to_string();
+        output::line(&format!(
+            "{place}  {}:{} as {}{}",
+            report.remote,
+            report.space,
+            report.member,
+            may(&report)
+        ))?;
+        for line in details(&report) {
+            output::line(&format!("  {line}"))?;
+        }
+    }
+    Ok(exit_code(&report))
+}
+
+/// A mount whose daemon does not answer is still listed.
+fn show_silent(mounted: &Mounted, error: &CliError, as_json: bool) -> Result<Exit, CliError> {
+    let (record, explained) = (&mounted.record, explain(error));
+    if as_json {
+        let place = record.mount_point.to_string_lossy();
+        output::line(&json!({ "mount": place, "error": explained.message }).to_string())?;
+    } else {
+        let place = record.mount_point.display();
+        output::line(&format!("{place}  {}:{}", record.remote, record.space))?;
+        output::line(&format!("  {}", explained.message))?;
+        explained.hint.iter().try_for_each(|hint| output::line(&format!("  {hint}")))?;
+    }
+    Ok(Exit::Failed)
+}
+
+fn may(report: &StatusReport) -> String {
+    match (&report.role, report.read_only) {
+        (Some(role), true) => format!(" ({role}, mounted read-only)"),
+        (Some(role), false) => format!(" ({role})"),
+        (None, true) => " (mounted read-only)".to_owned(),
+        (None, false) => String::new(),
+    }
+}
+
+/// What the state of a mount means to a script.
+pub fn exit_code(report: &StatusReport) -> Exit {
+    if is_refused(report) {
+        Exit::Refused
+    } else if !report.conflicts.is_empty() {
+        Exit::Conflicts
+    } else if is_in_sync(report) {
+        Exit::Done
+    } else {
+        Exit::Waiting
+    }
+}
+
+/// Whether the hub has said no to this member or to some of its work.
+pub fn is_refused(report: &StatusReport) -> bool {
+    !report.parked.is_empty() || matches!(report.connection, ConnectionState::Refused(_))
+}
+
+fn is_in_sync(report: &StatusReport) -> bool {
+    report.connection == ConnectionState::Connected
+        && report.pending.is_none()
+        && report.not_materialized.is_none()
+        && report.position == report.head
+        && report.trouble.is_none()
+}
+
+/// One line: what waits, and how the hub is: `3 files, 1.2 MiB waiting, hub unreachable since 14:02`.
+pub fn summary(report: &StatusReport) -> String {
+    summary_at(report, text::now(), &TimeZone::system())
+}
+
+fn summary_at(report: &StatusReport, now: Timestamp, zone: &TimeZone) -> String {
+    let mut parts = Vec::new();
+    if !report.pending.is_none() {
+        parts.push(format!("{} waiting", text::amount(&report.pending)));
+    }
+    if !report.not_materialized.is_none() {
+        parts.push(format!("{} still to come", text::amount(&report.not_materialized)));
+    }
+    if report.disk_full {
+        parts.push("the disk is too full for remote content".to_owned());
+    }
+    let since = text::clock(report.since, now, zone);
+    match &report.connection {
+        ConnectionState::Connected if is_behind(report) => parts.push("catching up with the hub".to_owned()),
+        ConnectionState::Connected => {}
+        ConnectionState::Connecting => parts.push("connecting to the hub".to_owned()),
+        ConnectionState::Unreachable(_) => parts.push(format!("hub unreachable since {since}")),
+        ConnectionState::Refused(_) => parts.push(format!("refused by the hub since {since}")),
+    }
+    if parts.is_empty() { in_sync(report) } else { parts.join(", ") }
+}
+
+fn in_sync(report: &StatusReport) -> String {
+    let position = report.position.map(|position| format!(" at sequence {position}"));
+    format!("in sync{}", position.unwrap_or_else(|| ", nothing in it yet".to_owned()))
+}
+
+fn is_behind(report: &StatusReport) -> bool {
+    report.position < report.head
+}
+
+/// The lines under a mount's own.
+fn details(report: &StatusReport) -> Vec<String> {
+    let mut lines = vec![summary(report)];
+    match &report.connection {
+        ConnectionState::Unreachable(reason) | ConnectionState::Refused(reason) if !reason.is_empty() => {
+            lines.push(reason.clone());
+        }
+        _ => {}
+    }
+    lines.extend(report.trouble.clone());
+    let conflicts = report.conflicts.iter().map(|conflict| {
+        let copy =
+            conflict.copy.as_ref().map(|copy| format!(", the other version is in {}", text::path(copy)));
+        let by = conflict.member.as_ref().map(|member| format!(" by {member}"));
+        let (by, copy) = (by.unwrap_or_default(), copy.unwrap_or_default());
+        format!("conflict: {} ({}{by}){copy}", text::path(&conflict.path), conflict.what)
+    });
+    let parked = report.parked.iter();
+    let parked = parked.map(|parked| format!("refused: {} ({})", text::path(&parked.path), parked.reason));
+    lines.extend(listed(conflicts));
+    lines.extend(listed(parked));
+    lines
+}
+
+fn listed(items: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = items.len().saturating_sub(LISTED_MAX);
+    let mut lines: Vec<String> = items.take(LISTED_MAX).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more (all of them with --json)"));
+    }
+    lines
+}
+
+fn to_json(report: &StatusReport) -> Value {
+    let (connection, reason) = match &report.connection {
+        ConnectionState::Connected => ("connected", None),
+        ConnectionState::Connecting => ("connecting", None),
+        ConnectionState::Unreachable(reason) => ("unreachable", Some(reason)),
+        ConnectionState::Refused(reason) => ("refused", Some(reason)),
+    };
+    let conflicts = report.conflicts.iter().map(|conflict| {
+        json!({
+            "path": text::json_key(&conflict.path),
+            "copy": conflict.copy.as_ref().map(text::json_key),
+            "member": conflict.member,
+            "what": conflict.what,
+        })
+    });
+    let parked = report.parked.iter();
+    let parked =
+        parked.map(|parked| json!({ "path": text::json_key(&parked.path), "reason": parked.reason }));
+    json!({
+        "mount": report.mount_point.to_string_lossy(),
+        "remote": report.remote,
+        "space": report.space,
+        "member": report.member,
+        "role": report.role.map(|role| role.to_string()),
+        "read_only": report.read_only,
+        "state": report.state_directory.to_string_lossy(),
+        "pid": report.pid,
+        "in_sync": is_in_sync(report),
+        "connection": connection,
+        "reason": reason,
+        "since": text::rfc3339(report.since),
+        "sequence": report.position,
+        "hub_sequence": report.head,
+        "pending": report.pending,
+        "not_materialized": report.not_materialized,
+        "conflicts": conflicts.collect::<Vec<_>>(),
+        "parked": parked.collect::<Vec<_>>(),
+        "disk_full": report.disk_full,
+        "trouble": report.trouble,
+    })
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

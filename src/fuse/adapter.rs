@@ -1,0 +1,519 @@
+//! fuser's calls, one by one, in terms of a volume.
+
+use super::convert::{
+    allocation, attributes, caller, errno, file_type, ino, mode_bits, no_such_name, open_mode, rename_mode,
+    special_body, timestamp, xattr_mode,
+};
+use crate::model::{Body, Name};
+use crate::sync::Store;
+use crate::vfs::{
+    ContentFiles, Entry, FileId, NewNode, OpenMode, Seek, SetAttributes, Stat, VfsError, Volume,
+};
+use fuser::{
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
+    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// What the kernel knows stays true until we say otherwise, so it may keep it for long.
+const TTL: Duration = Duration::from_secs(3600);
+/// The largest read, write and read-ahead, in bytes.
+const IO_BYTES_MAX: u32 = 1024 * 1024;
+/// Requests the kernel may have under way that nobody waits for: read-ahead, releases.
+const BACKGROUND_REQUESTS_MAX: u16 = 64;
+/// Entries of a directory taken at a time.
+const ENTRIES: usize = 64;
+/// An inode number is never used for a second inode.
+const GENERATION: Generation = Generation(0);
+
+/// What we ask of the kernel. Each is asked for alone: one that is missing must not cost the others.
+const CAPABILITIES: [InitFlags; 8] = [
+    InitFlags::FUSE_PARALLEL_DIROPS,
+    InitFlags::FUSE_DO_READDIRPLUS,
+    InitFlags::FUSE_READDIRPLUS_AUTO,
+    InitFlags::FUSE_HANDLE_KILLPRIV_V2,
+    InitFlags::FUSE_CACHE_SYMLINKS,
+    InitFlags::FUSE_ATOMIC_O_TRUNC,
+    InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
+    InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+];
+
+/// Answers the kernel's requests from a volume.
+pub struct Adapter<S: Store, F: ContentFiles> {
+    volume: Arc<Volume<S, F>>,
+}
+
+impl<S, F> Adapter<S, F>
+where
+    S: Store + Send + 'static,
+    F: ContentFiles + 'static,
+{
+    pub fn new(volume: Arc<Volume<S, F>>) -> Adapter<S, F> {
+        Adapter { volume }
+    }
+
+    /// Runs work on an inode's content: here, or in a thread of its own where it must wait for the content.
+    fn with_content(&self, number: INodeNo, work: impl FnOnce(&Volume<S, F>) + Send + 'static) {
+        if !self.volume.must_wait(ino(number)) {
+            return work(&self.volume);
+        }
+        let volume = self.volume.clone();
+        // Where no thread can be had the reply is dropped, and fuser answers with an error for us.
+        if let Err(error) = thread::Builder::new().name("await-content".into()).spawn(move || work(&volume)) {
+            tracing::warn!(%error, "a request that must wait for content was refused");
+        }
+    }
+}
+
+fn reply_entry(reply: ReplyEntry, entry: Result<Stat, VfsError>) {
+    match entry {
+        Ok(stat) => reply.entry(&TTL, &attributes(&stat), GENERATION),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+fn reply_attributes(reply: ReplyAttr, stat: Result<Stat, VfsError>) {
+    match stat {
+        Ok(stat) => reply.attr(&TTL, &attributes(&stat)),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+fn reply_empty(reply: ReplyEmpty, done: Result<(), VfsError>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+fn reply_written(reply: ReplyWrite, written: Result<u64, VfsError>) {
+    match written {
+        Ok(bytes) => reply.written(u32::try_from(bytes).unwrap_or(u32::MAX)),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// POSIX: a buffer of no size asks how large it must be.
+fn reply_xattr(reply: ReplyXattr, value: Result<Vec<u8>, VfsError>, size: u32) {
+    match value {
+        Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        Ok(value) if value.len() > size as usize => reply.error(errno(&VfsError::BufferTooSmall)),
+        Ok(value) => reply.data(&value),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// The kernel's pages stay good over opens: whatever changes them passes through it, or we tell it.
+fn open_flags(mode: OpenMode) -> FopenFlags {
+    let quiet = if mode.write { FopenFlags::empty() } else { FopenFlags::FOPEN_NOFLUSH };
+    FopenFlags::FOPEN_KEEP_CACHE | quiet
+}
+
+fn id(handle: FileHandle) -> FileId {
+    FileId(handle.0)
+}
+
+/// Adds entries to a listing until the kernel's buffer is full.
+fn fill(
+    mut cookie: u64,
+    list: impl Fn(u64) -> Result<Vec<Entry>, VfsError>,
+    mut add: impl FnMut(&Entry) -> bool,
+) -> Result<(), VfsError> {
+    loop {
+        let entries = list(cookie)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        cookie = last.cookie;
+        if entries.iter().any(&mut add) {
+            return Ok(());
+        }
+    }
+}
+
+impl<S, F> Filesystem for Adapter<S, F>
+where
+    S: Store + Send + 'static,
+    F: ContentFiles + 'static,
+{
+    fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for capability in CAPABILITIES {
+            if config.add_capabilities(capability).is_err() {
+                tracing::debug!(?capability, "not offered by this kernel");
+            }
+        }
+        // Each of these answers with the nearest value that it would take; the kernel's own is fine then.
+        let _ = config.set_max_write(IO_BYTES_MAX);
+        let _ = config.set_max_readahead(IO_BYTES_MAX);
+        let _ = config.set_max_background(BACKGROUND_REQUESTS_MAX);
+        Ok(())
+    }
+
+    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match self.volume.lookup(ino(parent), name.as_bytes()) {
+            // The kernel may remember that there is nothing, as long as the directory is there.
+            Err(VfsError::NotFound) if self.volume.is_live(ino(parent)) => {
+                reply.entry(&TTL, &no_such_name(), GENERATION);
+            }
+            entry => reply_entry(reply, entry),
+        }
+    }
+
+    fn forget(&self, _request: &Request, number: INodeNo, _lookups: u64) {
+        self.volume.forget(ino(number));
+    }
+
+    fn getattr(&self, _request: &Request, number: INodeNo, _handle: Option<FileHandle>, reply: ReplyAttr) {
+        reply_attributes(reply, self.volume.stat(ino(number)));
+    }
+
+    fn setattr(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        handle: Option<FileHandle>,
+        _created: Option<SystemTime>,
+        _changed: Option<SystemTime>,
+        _backed_up: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let mode = mode.map(mode_bits);
+        let (atime, mtime) = (atime.map(timestamp), mtime.map(timestamp));
+        let set = SetAttributes { mode, uid, gid, size, atime, mtime };
+        let caller = caller(request);
+        let work = move |volume: &Volume<S, F>| {
+            reply_attributes(reply, volume.set_attributes(caller, ino(number), handle.map(id), set));
+        };
+        match size {
+            Some(size) if size > 0 => self.with_content(number, work),
+            _ => work(&self.volume),
+        }
+    }
+
+    fn readlink(&self, _request: &Request, number: INodeNo, reply: ReplyData) {
+        match self.volume.read_link(ino(number)) {
+            Ok(target) => reply.data(&target),
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
+    fn mknod(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        let Some(body) = special_body(mode, rdev) else { return reply.error(Errno::EINVAL) };
+        let new = NewNode { body, mode: mode_bits(mode) };
+        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+    }
+
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        reply: ReplyEntry,
+    ) {
+        let new = NewNode { body: Body::Directory, mode: mode_bits(mode) };
+        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+    }
+
+    fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply_empty(reply, self.volume.unlink(ino(parent), name.as_bytes()));
+    }
+
+    fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply_empty(reply, self.volume.remove_directory(ino(parent), name.as_bytes()));
+    }
+
+    fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        let new = NewNode { body: Body::Symlink(target.as_os_str().as_bytes().to_vec()), mode: 0o777 };
+        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+    }
+
+    fn rename(
+        &self,
+        _request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
+        reply_empty(reply, rename_mode(flags).and_then(|mode| self.volume.rename(from, to, mode)));
+    }
+
+    fn link(&self, _request: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        reply_entry(reply, self.volume.link(ino(number), ino(parent), name.as_bytes()));
+    }
+
+    fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let mode = open_mode(flags.0);
+        match self.volume.open(caller(request), ino(number), mode) {
+            Ok(file) => reply.opened(FileHandle(file.0), open_flags(mode)),
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let open = open_mode(flags);
+        let place = (ino(parent), name.as_bytes());
+        match self.volume.create(caller(request), place, mode_bits(mode), open) {
+            Ok((stat, file)) => {
+                let handle = FileHandle(file.0);
+                reply.created(&TTL, &attributes(&stat), GENERATION, handle, open_flags(open));
+            }
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
+    fn read(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        self.with_content(number, move |volume| {
+            let mut buffer = vec![0; size.min(IO_BYTES_MAX) as usize];
+            match volume.read(id(handle), offset, &mut buffer) {
+                Ok(bytes) => reply.data(&buffer[..bytes]),
+                Err(error) => reply.error(errno(&error)),
+            }
+        });
+    }
+
+    fn write(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        let clears = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
+        let write = move |volume: &Volume<S, F>, data: &[u8]| {
+            let written = volume.write(id(handle), offset, data, from_cache, clears);
+            reply_written(reply, written.map(|bytes| bytes as u64));
+        };
+        if self.volume.must_wait(ino(number)) {
+            let data = data.to_vec();
+            self.with_content(number, move |volume| write(volume, &data));
+        } else {
+            write(&self.volume, data);
+        }
+    }
+
+    fn flush(
+        &self,
+        _request: &Request,
+        _number: INodeNo,
+        handle: FileHandle,
+        _lock_owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        reply_empty(reply, self.volume.flush(id(handle)));
+    }
+
+    fn release(
+        &self,
+        _request: &Request,
+        _number: INodeNo,
+        handle: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.volume.close(id(handle));
+        reply.ok();
+    }
+
+    fn fsync(&self, _request: &Request, _: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        reply_empty(reply, self.volume.sync_file(id(handle), data_only));
+    }
+
+    fn readdir(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        _handle: FileHandle,
+        cookie: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let list = |cookie| self.volume.list(ino(number), cookie, ENTRIES);
+        let filled = fill(cookie, list, |entry| {
+            let name = OsStr::from_bytes(&entry.name);
+            reply.add(INodeNo(entry.ino.0), entry.cookie, file_type(entry.file_type), name)
+        });
+        match filled {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        _handle: FileHandle,
+        cookie: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let list = |cookie| self.volume.list(ino(number), cookie, ENTRIES);
+        let filled = fill(cookie, list, |entry| {
+            // What vanished between listing and asking is left out.
+            let Ok(stat) = self.volume.stat(entry.ino) else { return false };
+            let name = OsStr::from_bytes(&entry.name);
+            reply.add(INodeNo(entry.ino.0), entry.cookie, name, &TTL, &attributes(&stat), GENERATION)
+        });
+        match filled {
+            Ok(()) => reply.ok(),
+            Err(error) => reply.error(errno(&error)),
+        }
+    }
+
+    fn fsyncdir(&self, _request: &Request, _: INodeNo, _: FileHandle, _data_only: bool, reply: ReplyEmpty) {
+        reply_empty(reply, self.volume.sync_directory());
+    }
+
+    fn statfs(&self, _request: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let space = self.volume.space();
+        reply.statfs(
+            space.blocks,
+            space.blocks_free,
+            space.blocks_available,
+            space.nodes,
+            space.nodes_free,
+            space.block_bytes,
+            Name::BYTES_MAX as u32,
+            space.block_bytes,
+        );
+    }
+
+    fn setxattr(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
+        _position: u32,
+        reply: ReplyEmpty,
+    ) {
+        let set = |mode| self.volume.set_xattr(ino(number), name.as_bytes(), value, mode);
+        reply_empty(reply, xattr_mode(flags).and_then(set));
+    }
+
+    fn getxattr(&self, _request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        reply_xattr(reply, self.volume.xattr(ino(number), name.as_bytes()), size);
+    }
+
+    fn listxattr(&self, _request: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        reply_xattr(reply, self.volume.xattr_names(ino(number)), size);
+    }
+
+    fn removexattr(&self, _request: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply_empty(reply, self.volume.remove_xattr(ino(number), name.as_bytes()));
+    }
+
+    fn fallocate(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let caller = caller(request);
+        self.with_content(number, move |volume| {
+            let allocate = |what| volume.allocate(caller, id(handle), offset, length, what);
+            reply_empty(reply, allocation(mode).and_then(allocate));
+        });
+    }
+
+    fn lseek(
+        &self,
+        _request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        let what = match whence {
+            libc::SEEK_DATA => Seek::Data,
+            libc::SEEK_HOLE => Seek::Hole,
+            _ => return reply.error(Errno::EINVAL),
+        };
+        let Ok(offset) = u64::try_from(offset) else { return reply.error(Errno::ENXIO) };
+        self.with_content(number, move |volume| match volume.seek(id(handle), offset, what) {
+            Ok(found) => reply.offset(i64::try_from(found).unwrap_or(i64::MAX)),
+            Err(error) => reply.error(errno(&error)),
+        });
+    }
+
+    fn copy_file_range(
+        &self,
+        request: &Request,
+        from: INodeNo,
+        from_handle: FileHandle,
+        from_offset: u64,
+        to: INodeNo,
+        to_handle: FileHandle,
+        to_offset: u64,
+        length: u64,
+        _flags: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        let caller = caller(request);
+        let absent = if self.volume.must_wait(ino(from)) { from } else { to };
+        self.with_content(absent, move |volume| {
+            let (source, target) = ((id(from_handle), from_offset), (id(to_handle), to_offset));
+            reply_written(reply, volume.copy_range(caller, source, target, length));
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! Mounting: options, threads, and the end.
+
+use super::adapter::Adapter;
+use super::attach::{attach, detach};
+use crate::sync::Store;
+use crate::vfs::{ContentFiles, Volume};
+use fuser::{BackgroundSession, Config, MountOption, Notifier, Session, SessionACL};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Threads that serve the kernel. More make no difference on a few cores, fewer let one slow call hold up others.
+const THREADS: usize = 4;
+/// How long an unmounted directory's last requests are waited for; files still open have no last one.
+const LAST_REQUEST_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The threads that serve the kernel cannot be waited for with a limit, so they are looked at this often.
+const END_CHECK: Duration = Duration::from_millis(10);
+
+/// How a volume is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountOptions {
+    /// Shown as the mount's source, as in `remote:space`.
+    pub source: String,
+    /// Users other than the one who mounts may enter.
+    pub allow_other: bool,
+    pub read_only: bool,
+    /// Set-id bits are honoured.
+    pub suid: bool,
+    /// Device nodes are honoured.
+    pub dev: bool,
+    pub exec: bool,
+}
+
+impl MountOptions {
+    fn acl(&self) -> SessionACL {
+        if self.allow_other { SessionACL::All } else { SessionACL::Owner }
+    }
+
+    /// What `fusermount3` is asked for, where we may not mount ourselves.
+    fn config(&self) -> Config {
+        let choose = |set: bool, yes: MountOption, no: MountOption| if set { yes } else { no };
+        let mut config = Config::default();
+        config.mount_options = vec![
+            MountOption::FSName(self.source.clone()),
+            MountOption::Subtype("fl0wfs".into()),
+            MountOption::DefaultPermissions,
+            choose(self.read_only, MountOption::RO, MountOption::RW),
+            choose(self.suid, MountOption::Suid, MountOption::NoSuid),
+            choose(self.dev, MountOption::Dev, MountOption::NoDev),
+            choose(self.exec, MountOption::Exec, MountOption::NoExec),
+        ];
+        config.acl = self.acl();
+        config.n_threads = Some(THREADS);
+        config
+    }
+}
+
+/// A mounted volume. It stays mounted until somebody unmounts it, or the process ends.
+pub struct Mount {
+    /// Never dropped as it is: fuser would unmount the directory once more, and with it whatever has been mounted
+    /// there since.
+    session: ManuallyDrop<BackgroundSession>,
+    directory: PathBuf,
+}
+
+/// Mounts a volume on a directory. On return it answers.
+///
+/// # Errors
+/// Those of `mount(2)`, and where `/dev/fuse` or `fusermount3` cannot be used.
+pub fn mount<S, F>(volume: Arc<Volume<S, F>>, directory: &Path, options: &MountOptions) -> io::Result<Mount>
+where
+    S: Store + Send + 'static,
+    F: ContentFiles + 'static,
+{
+    let directory = directory.canonicalize()?;
+    let adapter = Adapter::new(volume);
+    let session = match attach(&directory, options) {
+        Ok(device) => Session::from_fd(adapter, device, options.acl(), options.config())?,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Session::new(adapter, &directory, &options.config())?
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Mount { session: ManuallyDrop::new(session.spawn()?), directory })
+}
+
+impl Mount {
+    /// Sends news to the kernel.
+    pub fn notifier(&self) -> Notifier {
+        self.session.notifier()
+    }
+
+    /// Tells whether somebody unmounted it, and every request has been answered.
+    pub fn is_over(&self) -> bool {
+        self.session.guard.is_finished()
+    }
+
+    /// Ends a mount that somebody unmounted.
+    ///
+    /// # Errors
+    /// None now; what ends the conversation with the kernel is its business.
+    pub fn wait(self) -> io::Result<()> {
+        self.wait_for_end(Duration::MAX);
+        Ok(())
+    }
+
+    /// Unmounts it. Where files are still open on it the name goes at once, and they work until the process ends.
+    ///
+    /// # Errors
+    /// Those of `umount(2)`.
+    pub fn unmount(self) -> io::Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        match detach(&self.directory, false) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => detach(&self.directory, true)?,
+            other => other?,
+        }
+        self.wait_for_end(LAST_REQUEST_WAIT_MAX);
+        Ok(())
+    }
+
+    fn wait_for_end(&self, limit: Duration) {
+        let begun = Instant::now();
+        while !self.is_over() && begun.elapsed() < limit {
+            thread::sleep(END_CHECK);
+        }
+    }
+}

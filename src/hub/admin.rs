@@ -1,0 +1,250 @@
+//! What an administrator asks of a hub, running or not, and the answers.
+
+use super::clock::now;
+use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
+use crate::net::{Fingerprint, Invite, Token};
+use crate::sync::hub::{Device, HubSync, Invitation, MemberStatus, TokenHash};
+use crate::sync::{Kv, Txn};
+use crate::wire::{HistoryOf, HistoryPage};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A request, as it goes over the control socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdminRequest {
+    SpaceCreate {
+        space: SpaceName,
+    },
+    SpaceList,
+    SpaceRemove {
+        space: SpaceName,
+    },
+    Invite {
+        space: SpaceName,
+        role: Role,
+        uses: u32,
+        ttl: Duration,
+        /// Where members reach the hub; None lets the hub say what it knows.
+        host: Option<String>,
+    },
+    Members {
+        space: SpaceName,
+    },
+    Revoke {
+        space: SpaceName,
+        member: MemberName,
+    },
+    Log {
+        space: SpaceName,
+        of: HistoryOf,
+        before: Option<Sequence>,
+        limit: u32,
+    },
+}
+
+/// The answer to an [`AdminRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdminResponse {
+    Done,
+    Spaces(Vec<SpaceRow>),
+    Invite {
+        url: String,
+        /// The host in the URL is this machine's name or what it listened on, not what the administrator said.
+        host_assumed: bool,
+    },
+    Members(Vec<MemberRow>),
+    Log(HistoryPage),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceRow {
+    pub name: SpaceName,
+    pub created: Timestamp,
+    /// The last sequence of its log.
+    pub head: Option<Sequence>,
+    pub members: u32,
+}
+
+/// A member, or a device that has joined but never mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    pub name: MemberName,
+    /// None before the device's first mount.
+    pub number: Option<MemberNumber>,
+    pub role: Role,
+    pub revoked: bool,
+    /// The fingerprint of the device's key.
+    pub device: String,
+    pub connected_since: Option<Timestamp>,
+    /// How far it said it has come.
+    pub position: Option<Sequence>,
+    /// Log entries it has not applied yet.
+    pub behind: u64,
+}
+
+/// Why a request cannot be fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no space {0}; `fl0wfs hub space list` shows those there are")]
+    NoSuchSpace(SpaceName),
+    #[error("there is a space {0} already")]
+    SpaceExists(SpaceName),
+    #[error("nobody in space {space} is called {member}; `fl0wfs hub members {space}` shows who is")]
+    NoSuchMember { space: SpaceName, member: MemberName },
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the hub's disk is full")]
+    Full,
+    #[error("the hub stops")]
+    Stopping,
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What requests about one space need to know of the hub.
+#[derive(Clone, Debug)]
+pub struct AdminContext {
+    pub hub: Fingerprint,
+    /// Where members reach it, as far as it knows.
+    pub host: HostPort,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    pub host: String,
+    pub port: u16,
+}
+
+/// An answer, and the device to cut off when it has been written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub response: AdminResponse,
+    pub cut: Option<Device>,
+}
+
+impl From<AdminResponse> for Done {
+    fn from(response: AdminResponse) -> Done {
+        Done { response, cut: None }
+    }
+}
+
+impl AdminRequest {
+    /// The one space the request is about; None where it is about which spaces there are.
+    pub fn within_space(&self) -> Option<&SpaceName> {
+        match self {
+            AdminRequest::SpaceCreate { .. } | AdminRequest::SpaceRemove { .. } | AdminRequest::SpaceList => {
+                None
+            }
+            AdminRequest::Invite { space, .. }
+            | AdminRequest::Members { space }
+            | AdminRequest::Revoke { space, .. }
+            | AdminRequest::Log { space, .. } => Some(space),
+        }
+    }
+}
+
+/// Fulfils a request about one space. `connected` tells since when a member is.
+pub fn administer<K: Kv + ?Sized>(
+    hub: &HubSync,
+    txn: &mut Txn<K>,
+    request: AdminRequest,
+    context: &AdminContext,
+    connected: &dyn Fn(MemberNumber) -> Option<Timestamp>,
+) -> Result<Done, AdminError> {
+    match request {
+        AdminRequest::Invite { space, role, uses, ttl, host } => {
+            let place = place(host.as_deref(), context)?;
+            let grant = Invitation { role, uses, expiry: expiry(ttl)? };
+            let token = Token::generate();
+            hub.invite(txn, TokenHash(token.hash().0), grant);
+            let invite = Invite { host: place.host, port: place.port, space, hub: context.hub, token };
+            let url = invite.to_string();
+            // Only what reads back is handed out.
+            url.parse::<Invite>().map_err(|error| AdminError::Invalid(error.to_string()))?;
+            Ok(AdminResponse::Invite { url, host_assumed: host.is_none() }.into())
+        }
+        AdminRequest::Members { .. } => Ok(AdminResponse::Members(members(hub, txn, connected)).into()),
+        AdminRequest::Revoke { space, member } => match hub.revoke(txn, &member) {
+            Some(device) => Ok(Done { response: AdminResponse::Done, cut: Some(device) }),
+            None => Err(AdminError::NoSuchMember { space, member }),
+        },
+        AdminRequest::Log { of, before, limit, .. } => {
+            Ok(AdminResponse::Log(hub.log_of(txn, &of, before, limit)).into())
+        }
+        AdminRequest::SpaceCreate { .. } | AdminRequest::SpaceList | AdminRequest::SpaceRemove { .. } => {
+            Err(AdminError::Failed("this request is about no single space".to_owned()))
+        }
+    }
+}
+
+fn members<K: Kv + ?Sized>(
+    hub: &HubSync,
+    kv: &K,
+    connected: &dyn Fn(MemberNumber) -> Option<Timestamp>,
+) -> Vec<MemberRow> {
+    let entries = |sequence: Option<Sequence>| sequence.map_or(0, |sequence| sequence.0 + 1);
+    let head = entries(hub.head(kv));
+    let row = |status: MemberStatus| MemberRow {
+        connected_since: status.number.and_then(connected),
+        behind: head - entries(status.applied).min(head),
+        name: status.name,
+        number: status.number,
+        role: status.role,
+        revoked: status.revoked,
+        device: Fingerprint(status.device.0).to_string(),
+        position: status.applied,
+    };
+    hub.members(kv).into_iter().map(row).collect()
+}
+
+fn expiry(ttl: Duration) -> Result<Timestamp, AdminError> {
+    let now = now();
+    let seconds = i64::try_from(ttl.as_secs()).ok().and_then(|ttl| now.seconds.checked_add(ttl));
+    let seconds = seconds.filter(|_| ttl.as_secs() > 0);
+    seconds
+        .map(|seconds| Timestamp { seconds, ..now })
+        .ok_or_else(|| AdminError::Invalid("an invite must be good for at least a second".to_owned()))
+}
+
+/// The host and port that go into an invite: what the administrator says, the port added where it is missing.
+fn place(said: Option<&str>, context: &AdminContext) -> Result<HostPort, AdminError> {
+    let Some(said) = said else { return Ok(context.host.clone()) };
+    let invalid = || AdminError::Invalid(format!("{said:?} is not HOST:PORT"));
+    if let Ok(address) = said.parse::<std::net::IpAddr>() {
+        return Ok(HostPort { host: address.to_string(), port: context.host.port });
+    }
+    let (host, port) = match said.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| invalid())?),
+        None => (said, context.host.port),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() || port == 0 { Err(invalid()) } else { Ok(HostPort { host: host.to_owned(), port }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::PublicKey;
+
+    #[test]
+    fn the_host_of_an_invite_is_what_was_said_with_the_port_added() {
+        let host = HostPort { host: "here".into(), port: 4733 };
+        let context = AdminContext { hub: PublicKey([1; 32]).fingerprint(), host: host.clone() };
+        let at = |host: &str, port| Ok(HostPort { host: host.into(), port });
+        assert_eq!(place(None, &context), Ok(host));
+        assert_eq!(place(Some("hub.example.org:99"), &context), at("hub.example.org", 99));
+        assert_eq!(place(Some("hub.example.org"), &context), at("hub.example.org", 4733));
+        assert_eq!(place(Some("[::1]:99"), &context), at("::1", 99));
+        assert_eq!(place(Some("::1"), &context), at("::1", 4733));
+        for bad in ["", ":99", "a:b", "a:0", "a:70000"] {
+            assert!(matches!(place(Some(bad), &context), Err(AdminError::Invalid(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_invite_that_ends_at_once_is_not_given() {
+        assert!(expiry(Duration::ZERO).is_err());
+        assert!(expiry(Duration::MAX).is_err());
+        assert!(expiry(Duration::from_secs(60)).unwrap() > now());
+    }
+}

@@ -1,0 +1,33 @@
+//! Members that read slower than others write.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_does_not_read_holds_up_nobody_and_later_gets_everything_in_order() {
+    let hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let mut bob = hub.join(Role::Writer, "bob").await;
+    // More than the windows of a connection and the queue together hold.
+    const COMMITS: u64 = 60;
+    for number in 1..=COMMITS {
+        let mut ops = Vec::new();
+        let mut inline = Vec::new();
+        for part in 0..16 {
+            let bytes = noise((number * 16 + part) as u8, 15_000 + part as usize);
+            let (op, content) = small_file(&ada, number * 100 + part, &format!("f{number}-{part}"), &bytes);
+            ops.push(op);
+            inline.extend(content);
+        }
+        ada.accepted(number, ops, inline).await;
+    }
+    // Its own commit stands behind all that it has not read; so does the answer.
+    let (op, inline) = small_file(&bob, 2, "bobs", b"bob");
+    bob.commit(1, vec![op], inline).await;
+    for number in 0..COMMITS {
+        let (entry, inline) = bob.entry().await;
+        assert_eq!((entry.sequence, inline.len()), (Sequence(number), 16));
+    }
+    let answer = bob.answer(1).await;
+    assert!(matches!(answer, Answer::Accept { sequence: Sequence(COMMITS), .. }), "{answer:?}");
+    assert_eq!(bob.until_barrier(1).await, (vec![], Some(Sequence(COMMITS))));
+}

@@ -1,0 +1,212 @@
+//! What a mounted member answers on its control socket.
+
+use super::config::RemoteName;
+use super::control::{
+    ConflictReport, ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, LogLine, Parked,
+    Pending, Reply, StatusReport,
+};
+use super::link::LinkState;
+use super::shared::{MemberReplica, Shared};
+use crate::model::{ConflictKind, NodeId, SpaceName};
+use crate::ops::{ConflictRow, Tree, path_of};
+use crate::wire::{
+    ContentRequest, HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord,
+};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often somebody who waits is told how much is left.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// The hub has this long to answer a question about history.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers for one member.
+pub struct MemberHandler {
+    pub shared: Arc<Shared>,
+    pub mount_point: PathBuf,
+    pub state_directory: PathBuf,
+    pub remote: RemoteName,
+    pub space: SpaceName,
+}
+
+impl Handler for MemberHandler {
+    fn handle(&self, request: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
+        match request {
+            ControlRequest::Status => Ok(ControlResponse::Status(Box::new(self.status()))),
+            ControlRequest::Sync { timeout_seconds } | ControlRequest::Unmount { timeout_seconds } => {
+                self.sync(Duration::from_secs(timeout_seconds), reply)
+            }
+            ControlRequest::Log { path, limit } => self.log(&path, limit, reply),
+        }
+    }
+}
+
+impl MemberHandler {
+    fn sync(&self, timeout: Duration, reply: &mut Reply) -> io::Result<ControlResponse> {
+        let deadline = Instant::now() + timeout;
+        let (done, finished) = std::sync::mpsc::channel();
+        let shared = self.shared.clone();
+        let waiting = std::thread::spawn(move || {
+            let _ = done.send(shared.sync(deadline));
+        });
+        let complete = loop {
+            match finished.recv_timeout(PROGRESS_INTERVAL) {
+                Ok(complete) => break complete,
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    reply.send(&ControlResponse::Progress(self.pending()))?;
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break false,
+            }
+        };
+        if waiting.join().is_err() {
+            tracing::error!("a thread that waited ended badly");
+        }
+        Ok(ControlResponse::Synced { complete, status: Box::new(self.status()) })
+    }
+
+    fn pending(&self) -> Pending {
+        let pending = self.shared.volume().replica().pending();
+        Pending { ops: pending.ops, files: pending.files, bytes: pending.bytes }
+    }
+
+    fn status(&self) -> StatusReport {
+        let standing = self.shared.standing();
+        let replica = self.shared.volume().replica();
+        let identity = replica.identity();
+        let pending = replica.pending();
+        let uncaptured = replica.dirty_inodes().len() as u64;
+        let trouble = standing.trouble.or_else(|| replica.waiting().map(str::to_owned));
+        StatusReport {
+            mount_point: self.mount_point.clone(),
+            state_directory: self.state_directory.clone(),
+            pid: std::process::id(),
+            remote: self.remote.clone(),
+            space: self.space.clone(),
+            member: identity.map_or(replica.wished_name(), |identity| &identity.name).clone(),
+            role: identity.map(|identity| identity.role),
+            read_only: replica.read_only(),
+            connection: match (standing.link, standing.refusal) {
+                (LinkState::Connected, _) => ConnectionState::Connected,
+                (_, Some((_, detail))) => ConnectionState::Refused(detail),
+                (LinkState::Connecting, None) => ConnectionState::Connecting,
+                (LinkState::Unreachable(detail), None) => ConnectionState::Unreachable(detail),
+            },
+            since: standing.since,
+            position: replica.position().map(|position| position.sequence),
+            head: replica.head(),
+            pending: Pending { ops: pending.ops, files: pending.files + uncaptured, bytes: pending.bytes },
+            parked: parked(&replica),
+            conflicts: conflicts(&replica),
+            not_materialized: not_materialized(&replica),
+            disk_full: self.shared.is_full(),
+            trouble,
+        }
+    }
+
+    fn log(&self, path: &ControlPath, limit: Option<u64>, reply: &mut Reply) -> io::Result<ControlResponse> {
+        let (mut before, mut left) = (None, limit.unwrap_or(u64::MAX));
+        let mut found = false;
+        while left > 0 {
+            let at_once = u32::try_from(left).unwrap_or(u32::MAX).min(HISTORY_RECORDS_MAX);
+            let request =
+                ContentRequest::History { of: HistoryOf::Path(path.0.clone()), before, limit: at_once };
+            let page: HistoryPage = match self.shared.ask_hub(&request, HISTORY_PATIENCE) {
+                Ok(page) => page,
+                Err(error) => return Ok(ControlResponse::Unreachable { message: error.to_string() }),
+            };
+            found |= !page.records.is_empty();
+            left = left.saturating_sub(page.records.len() as u64);
+            before = page.records.last().map(|record| record.sequence);
+            let more = page.more;
+            reply.send(&ControlResponse::Log(page.records.into_iter().map(line).collect()))?;
+            if !more {
+                break;
+            }
+        }
+        let path = path.as_path().display();
+        Ok(match found {
+            true => ControlResponse::Done,
+            false => ControlResponse::NotFound { message: format!("nothing ever stood at {path}") },
+        })
+    }
+}
+
+fn line(record: HistoryRecord) -> LogLine {
+    let has_content = match record.operation {
+        HistoryOperation::Made | HistoryOperation::Changed | HistoryOperation::Merged => record.md5.is_some(),
+        HistoryOperation::Removed => true,
+        // These leave the content as it is, so they announce none.
+        HistoryOperation::Attributes | HistoryOperation::Linked | HistoryOperation::Renamed => false,
+    };
+    LogLine {
+        sequence: record.sequence,
+        member: record.name.clone(),
+        time: record.time,
+        op: match record.operation {
+            HistoryOperation::Made => "added",
+            HistoryOperation::Changed => "updated",
+            HistoryOperation::Merged => "merged",
+            HistoryOperation::Attributes => "attributes",
+            HistoryOperation::Linked => "linked",
+            HistoryOperation::Renamed => "renamed",
+            HistoryOperation::Removed => "deleted",
+        }
+        .to_owned(),
+        md5: has_content.then(|| record.md5_text()).flatten(),
+        version: has_content.then_some(record.version.0),
+        path: ControlPath(record.path),
+        from: record.from.map(ControlPath),
+    }
+}
+
+fn path_in(tree: &impl Tree, node: NodeId) -> Option<ControlPath> {
+    let at = match (tree.node(node), tree.tombstone(node)) {
+        (Some(_), _) => path_of(tree, node)?,
+        (None, Some(tombstone)) => {
+            let mut path = path_of(tree, tombstone.place.parent)?;
+            path.push(tombstone.place.name);
+            path
+        }
+        (None, None) => return None,
+    };
+    Some(ControlPath(at.iter().map(|name| name.as_bytes()).collect::<Vec<_>>().join(&b'/')))
+}
+
+fn parked(replica: &MemberReplica) -> Vec<Parked> {
+    let view = replica.view();
+    let report = |parked: crate::sync::member::Parked| {
+        let path = path_in(&view, parked.op.verb.node()).unwrap_or_default();
+        Parked { path, reason: parked.reason }
+    };
+    replica.parked().into_iter().map(report).collect()
+}
+
+fn conflicts(replica: &MemberReplica) -> Vec<ConflictReport> {
+    let view = replica.view();
+    let report = |row: ConflictRow| ConflictReport {
+        path: path_in(&view, row.conflict.node).unwrap_or_default(),
+        copy: row.copy.and_then(|copy| path_in(&view, copy)),
+        member: replica.member_name(row.conflict.member),
+        what: match row.conflict.kind {
+            ConflictKind::PutPut => "changed on both sides",
+            ConflictKind::MakeMake => "made on both sides",
+            ConflictKind::PutDrop => "edited here, deleted there: the edit was kept",
+            ConflictKind::DropPut => "deleted here, edited there: the edit was kept",
+            ConflictKind::MoveMove => "renamed on both sides",
+            ConflictKind::Cycle => "moves that would have made a cycle",
+            ConflictKind::Dropped => "an operation that could not be done",
+        }
+        .to_owned(),
+    };
+    view.conflicts().map(report).collect()
+}
+
+fn not_materialized(replica: &MemberReplica) -> Pending {
+    let view = replica.view();
+    let wanted = replica.wanted(None, usize::MAX);
+    let length = |node: &NodeId| view.node(*node).and_then(|row| row.manifest().map(|m| m.length));
+    let bytes = wanted.iter().filter_map(length).sum();
+    Pending { ops: 0, files: wanted.len() as u64, bytes }
+}

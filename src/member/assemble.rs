@@ -1,0 +1,30 @@
+//! Content files put together beside the ones in use.
+
+use crate::model::ChunkId;
+use std::io;
+
+/// Where arriving content is written until it is whole.
+pub trait Assembler: Send + Sync {
+    type Staging: Send;
+
+    /// A chunk that is on this machine already, for work that is not sent yet.
+    fn local(&self, chunk: ChunkId) -> Option<Vec<u8>>;
+
+    /// Begins a file of `length` bytes, all hole.
+    ///
+    /// # Errors
+    /// No room, or the disk's own errors; so with all the methods below.
+    fn begin(&self, length: u64) -> io::Result<Self::Staging>;
+
+    fn write(&self, staging: &Self::Staging, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts the file among the others and returns its number.
+    fn finish(&self, staging: Self::Staging) -> io::Result<u64>;
+
+    /// A file that holds `bytes`.
+    fn whole(&self, bytes: &[u8]) -> io::Result<u64> {
+        let staging = self.begin(bytes.len() as u64)?;
+        self.write(&staging, 0, bytes)?;
+        self.finish(staging)
+    }
+}

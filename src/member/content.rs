@@ -1,0 +1,177 @@
+//! Content over the network: fetches what nodes want, uploads what the hub lacks.
+
+use super::assemble::Assembler;
+use crate::content;
+use crate::model::{ChunkId, Digest, Extent, Manifest, NodeId};
+use crate::net::{Closed, Connection, ReceiveError, SendError};
+use crate::wire::{ContentReply, ContentRequest};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// Chunks asked for or sent on one content stream, at most. At 256 KiB each they are 8 MiB.
+const CHUNKS_PER_STREAM_MAX: usize = 32;
+
+/// Why content did not come or go.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    #[error("the connection ended: {0}")]
+    Closed(#[from] Closed),
+    #[error("content could not be sent: {0}")]
+    Send(#[from] SendError),
+    #[error("content could not be received: {0}")]
+    Receive(#[from] ReceiveError),
+    #[error("the hub does not have chunk {0}")]
+    Absent(ChunkId),
+    #[error("chunk {0} is not here any more")]
+    Lost(ChunkId),
+    #[error("chunk {0} arrived damaged")]
+    Damaged(ChunkId),
+    #[error("there is no connection")]
+    Offline,
+    #[error("the hub has no room")]
+    HubFull,
+    #[error("a manifest is damaged: {0}")]
+    Manifest(String),
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+}
+
+/// Fetches chunks; `take` gets each as it comes, in the order asked for.
+async fn fetch_chunks(
+    connection: &Connection,
+    chunks: &[ChunkId],
+    mut take: impl FnMut(ChunkId, Vec<u8>) -> Result<(), ContentError>,
+) -> Result<(), ContentError> {
+    for group in chunks.chunks(CHUNKS_PER_STREAM_MAX) {
+        let (mut sender, mut receiver) = connection.open_content().await?;
+        sender.send_message(&ContentRequest::Get(group.to_vec())).await?;
+        for &chunk in group {
+            let bytes = receiver.receive_message::<Option<Vec<u8>>>("chunk").await?.flatten();
+            let bytes = bytes.ok_or(ContentError::Absent(chunk))?;
+            content::verify(chunk, &bytes).map_err(|_| ContentError::Damaged(chunk))?;
+            take(chunk, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Uploads chunks, each read by `read` when its turn comes.
+pub async fn upload(
+    connection: &Connection,
+    chunks: &[ChunkId],
+    read: impl Fn(ChunkId) -> Option<Vec<u8>>,
+) -> Result<(), ContentError> {
+    for group in chunks.chunks(CHUNKS_PER_STREAM_MAX) {
+        let (mut sender, mut receiver) = connection.open_content().await?;
+        sender.send_message(&ContentRequest::Put(group.to_vec())).await?;
+        for &chunk in group {
+            let bytes = tokio::task::block_in_place(|| read(chunk)).ok_or(ContentError::Lost(chunk))?;
+            match sender.send(&bytes).await {
+                // The hub has said why already.
+                Err(SendError::Stopped) => break,
+                sent => sent?,
+            }
+        }
+        match receiver.receive_message::<ContentReply>("reply to an upload").await? {
+            Some(ContentReply::Stored) => {}
+            Some(ContentReply::Full) => return Err(ContentError::HubFull),
+            Some(ContentReply::Damaged(chunk)) => return Err(ContentError::Damaged(chunk)),
+            None => return Err(ContentError::Closed(connection.closed().await)),
+        }
+    }
+    Ok(())
+}
+
+/// Asks one question that has one frame for an answer.
+pub async fn ask<T: DeserializeOwned>(
+    connection: &Connection,
+    request: &ContentRequest,
+) -> Result<T, ContentError> {
+    let (mut sender, mut receiver) = connection.open_content().await?;
+    sender.send_message(request).await?;
+    match receiver.receive_message::<T>("answer").await? {
+        Some(answer) => Ok(answer),
+        None => Err(ContentError::Offline),
+    }
+}
+
+/// One node's content to be fetched.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub node: NodeId,
+    pub content: Digest,
+    pub manifest: Manifest,
+}
+
+/// The flat extents of a manifest, its list fetched where it is a tree.
+async fn flat_extents(connection: &Connection, manifest: &Manifest) -> Result<Vec<Extent>, ContentError> {
+    let mut lists: BTreeMap<ChunkId, Vec<u8>> = BTreeMap::new();
+    if matches!(manifest.chunks, crate::model::ChunkList::Tree(_)) {
+        let chunks: Vec<ChunkId> = manifest.chunk_ids().collect();
+        fetch_chunks(connection, &chunks, |chunk, bytes| {
+            lists.insert(chunk, bytes);
+            Ok(())
+        })
+        .await?;
+    }
+    content::extents(manifest, |chunk| lists.get(&chunk).cloned())
+        .map_err(|error| ContentError::Manifest(error.to_string()))
+}
+
+/// Fetches one content of any size into a file beside, in bounded memory; returns the file's number.
+pub async fn fetch_large<A: Assembler>(
+    connection: &Connection,
+    assembler: &A,
+    manifest: &Manifest,
+) -> Result<u64, ContentError> {
+    let extents = flat_extents(connection, manifest).await?;
+    let mut places = Vec::new();
+    let mut offset = 0;
+    for extent in &extents {
+        places.extend(extent.chunk.map(|chunk| (chunk, offset)));
+        offset += extent.length;
+    }
+    let staging = assembler.begin(manifest.length)?;
+    for group in places.chunks(CHUNKS_PER_STREAM_MAX) {
+        let mut missing = Vec::new();
+        for &(chunk, offset) in group {
+            match assembler.local(chunk) {
+                Some(bytes) => assembler.write(&staging, offset, &bytes)?,
+                None => missing.push((chunk, offset)),
+            }
+        }
+        let chunks: Vec<ChunkId> = missing.iter().map(|(chunk, _)| *chunk).collect();
+        let mut offsets = missing.iter().map(|(_, offset)| *offset);
+        fetch_chunks(connection, &chunks, |_, bytes| {
+            let offset = offsets.next().expect("an offset per chunk");
+            tokio::task::block_in_place(|| assembler.write(&staging, offset, &bytes))?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(tokio::task::block_in_place(|| assembler.finish(staging))?)
+}
+
+/// Fetches many contents of one chunk each; `done` gets each with its file's number.
+pub async fn fetch_small<A: Assembler>(
+    connection: &Connection,
+    assembler: &A,
+    wanted: &[(Wanted, ChunkId)],
+    mut done: impl FnMut(&Wanted, u64),
+) -> Result<(), ContentError> {
+    let (here, away): (Vec<_>, Vec<_>) =
+        wanted.iter().map(|entry| (entry, assembler.local(entry.1))).partition(|(_, local)| local.is_some());
+    for ((wanted, _), bytes) in here {
+        let file = assembler.whole(&bytes.unwrap_or_default())?;
+        done(wanted, file);
+    }
+    let chunks: Vec<ChunkId> = away.iter().map(|((_, chunk), _)| *chunk).collect();
+    let mut entries = away.iter().map(|((wanted, _), _)| wanted);
+    fetch_chunks(connection, &chunks, |_, bytes| {
+        let wanted = entries.next().expect("an entry per chunk");
+        let file = tokio::task::block_in_place(|| assembler.whole(&bytes))?;
+        done(wanted, file);
+        Ok(())
+    })
+    .await
+}

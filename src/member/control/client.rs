@@ -1,0 +1,66 @@
+//! The asking side.
+
+use super::line::{LineReader, write_line};
+use super::messages::{ControlRequest, ControlResponse};
+use super::socket::{SocketError, connect};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a daemon may take to read a request.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a daemon gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error("the daemon at {} did not answer within {} s", socket.display(), patience.as_secs())]
+    TimedOut { socket: PathBuf, patience: Duration },
+    #[error("the daemon at {} ended before it answered", socket.display())]
+    Ended { socket: PathBuf },
+    #[error("the daemon at {} gave an answer that makes no sense: {detail}", socket.display())]
+    Malformed { socket: PathBuf, detail: String },
+}
+
+/// Asks a daemon and returns its last answer, within `patience`.
+///
+/// # Errors
+/// [`AskError`].
+pub fn ask(socket: &Path, request: &ControlRequest, patience: Duration) -> Result<ControlResponse, AskError> {
+    ask_for(socket, request, patience, |_| {})
+}
+
+/// Asks a daemon, shows every answer before the last to `on_way`, and returns the last. The daemon has `patience`
+/// for each of them.
+///
+/// # Errors
+/// [`AskError`].
+pub fn ask_for(
+    socket: &Path,
+    request: &ControlRequest,
+    patience: Duration,
+    mut on_way: impl FnMut(ControlResponse),
+) -> Result<ControlResponse, AskError> {
+    let failed = |error: io::Error| {
+        let socket = socket.to_owned();
+        match error.kind() {
+            io::ErrorKind::TimedOut => AskError::TimedOut { socket, patience },
+            io::ErrorKind::InvalidData => AskError::Malformed { socket, detail: error.to_string() },
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                AskError::Ended { socket }
+            }
+            _ => AskError::Socket(SocketError::Io { path: socket, source: error }),
+        }
+    };
+    let stream = connect(socket)?;
+    write_line(&stream, request, WRITE_PATIENCE).map_err(failed)?;
+    let mut lines = LineReader::new(&stream);
+    loop {
+        let response: ControlResponse = lines.read(Instant::now() + patience).map_err(failed)?;
+        if response.is_last() {
+            return Ok(response);
+        }
+        on_way(response);
+    }
+}

@@ -1,0 +1,231 @@
+//! What command line and daemon say to each other.
+
+use crate::member::config::RemoteName;
+use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What the command line asks of a daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlRequest {
+    /// Answered by [`ControlResponse::Status`].
+    Status,
+    /// Waits until all local work is accepted and all the hub had when asked is applied and materialized.
+    /// Answered by [`ControlResponse::Synced`], with progress before.
+    Sync { timeout_seconds: u64 },
+    /// Captures what is open, and sends what can be sent in that time. Answered by
+    /// [`ControlResponse::Synced`]; the asker unmounts then, and the daemon ends with the mount.
+    Unmount { timeout_seconds: u64 },
+    /// The history of a path or, with an empty path, of the space; newest first. Answered by
+    /// [`ControlResponse::Log`] as often as needed, then [`ControlResponse::Done`].
+    Log {
+        /// From the mount's root, without a slash before it.
+        path: ControlPath,
+        /// Not more than so many lines.
+        limit: Option<u64>,
+    },
+}
+
+/// What a daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlResponse {
+    Status(Box<StatusReport>),
+    /// How much is left to be done; more follows.
+    Progress(Pending),
+    /// `complete` says whether all is done; the report tells what is left where it is not.
+    Synced {
+        complete: bool,
+        status: Box<StatusReport>,
+    },
+    /// More follows.
+    Log(Vec<LogLine>),
+    Done,
+    Failed {
+        message: String,
+        hint: Option<String>,
+    },
+    /// There is nothing to say anything about, such as a path that never was.
+    NotFound {
+        message: String,
+    },
+    /// The hub is needed for this and cannot be reached.
+    Unreachable {
+        message: String,
+    },
+}
+
+impl ControlResponse {
+    /// Whether no other response follows this one.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, ControlResponse::Progress(_) | ControlResponse::Log(_))
+    }
+}
+
+/// A mounted member, as people and scripts are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    pub mount_point: PathBuf,
+    pub state_directory: PathBuf,
+    pub pid: u32,
+    pub remote: RemoteName,
+    pub space: SpaceName,
+    pub member: MemberName,
+    /// None before the first conversation with the hub.
+    pub role: Option<Role>,
+    pub read_only: bool,
+    pub connection: ConnectionState,
+    /// When the connection came to its present state.
+    pub since: Timestamp,
+    /// The last sequence applied here.
+    pub position: Option<Sequence>,
+    /// The last sequence of the hub, as far as known.
+    pub head: Option<Sequence>,
+    /// Local work that the hub has not accepted.
+    pub pending: Pending,
+    /// Refused work, kept.
+    pub parked: Vec<Parked>,
+    pub conflicts: Vec<ConflictReport>,
+    /// Files whose content is still to come.
+    pub not_materialized: Pending,
+    /// The disk is too full for remote content.
+    pub disk_full: bool,
+    /// The last thing that went wrong, while it lasts: a full hub, a quota, unreadable content.
+    pub trouble: Option<String>,
+}
+
+/// How a member stands with its hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionState {
+    Connected,
+    Connecting,
+    Unreachable(String),
+    /// The hub will not talk to this member.
+    Refused(String),
+}
+
+/// An amount of work. Ops without a file, such as new directories, count as ops alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    pub ops: u64,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Pending {
+    pub fn is_none(&self) -> bool {
+        (self.ops, self.files) == (0, 0)
+    }
+}
+
+/// Work that the hub refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    pub path: ControlPath,
+    pub reason: String,
+}
+
+/// An open conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictReport {
+    pub path: ControlPath,
+    /// Where the losing content is kept, where it is kept beside.
+    pub copy: Option<ControlPath>,
+    /// Whose work lost.
+    pub member: Option<MemberName>,
+    /// What happened, in a few words.
+    pub what: String,
+}
+
+/// One entry of history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub sequence: Sequence,
+    pub member: MemberName,
+    /// The hub's clock at acceptance.
+    pub time: Timestamp,
+    /// In one word: added, updated, deleted, merged, renamed, linked, attributes.
+    pub op: String,
+    pub path: ControlPath,
+    /// Where it was before, where the op moved it.
+    pub from: Option<ControlPath>,
+    pub version: Option<u64>,
+    /// The tag of the content, `0` for a tombstone, None where the op has no content.
+    pub md5: Option<String>,
+}
+
+/// A path inside a mount, from its root. Text in JSON where it is text, else an array of bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "TextOrBytes", into = "TextOrBytes")]
+pub struct ControlPath(pub Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TextOrBytes {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<TextOrBytes> for ControlPath {
+    fn from(either: TextOrBytes) -> ControlPath {
+        match either {
+            TextOrBytes::Text(text) => ControlPath(text.into_bytes()),
+            TextOrBytes::Bytes(bytes) => ControlPath(bytes),
+        }
+    }
+}
+
+impl From<ControlPath> for TextOrBytes {
+    fn from(path: ControlPath) -> TextOrBytes {
+        match String::from_utf8(path.0) {
+            Ok(text) => TextOrBytes::Text(text),
+            Err(not_text) => TextOrBytes::Bytes(not_text.into_bytes()),
+        }
+    }
+}
+
+impl From<&Path> for ControlPath {
+    fn from(path: &Path) -> ControlPath {
+        ControlPath(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
+impl ControlPath {
+    pub fn as_path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_text_in_json_and_bytes_where_they_are_none() {
+        for (path, json) in [(&b"a b/c\n"[..], r#""a b/c\n""#), (b"\xff", "[255]"), (b"", r#""""#)] {
+            let path = ControlPath(path.to_vec());
+            assert_eq!(serde_json::to_string(&path).unwrap(), json);
+            assert_eq!(serde_json::from_str::<ControlPath>(json).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn requests_read_back_from_their_line() {
+        let log = ControlRequest::Log { path: ControlPath(b"x\xfe".to_vec()), limit: Some(3) };
+        for request in [ControlRequest::Status, ControlRequest::Sync { timeout_seconds: 30 }, log] {
+            let line = serde_json::to_string(&request).unwrap();
+            assert_eq!(serde_json::from_str::<ControlRequest>(&line).unwrap(), request, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_progress_and_history_have_something_after_them() {
+        assert!(!ControlResponse::Progress(Pending::default()).is_last());
+        assert!(!ControlResponse::Log(Vec::new()).is_last());
+        assert!(ControlResponse::Done.is_last());
+    }
+}

@@ -1,0 +1,151 @@
+//! The answering side.
+
+use super::line::{LineReader, write_line};
+use super::messages::{ControlRequest, ControlResponse};
+use super::socket::stranger;
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// An asker has this long to say what it wants,
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// and this long to take each piece of the answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// More askers at once are turned away.
+const ASKERS_MAX: usize = 64;
+
+/// Answers requests; called in a thread of its own for each.
+pub trait Handler: Send + Sync + 'static {
+    /// Gives all answers but the last to `reply`, as they come, and returns the last.
+    ///
+    /// # Errors
+    /// Those of `reply`: the asker is gone, and the work is to be given up.
+    fn handle(&self, request: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse>;
+}
+
+/// The way back to an asker.
+pub struct Reply<'a> {
+    stream: &'a UnixStream,
+}
+
+impl Reply<'_> {
+    /// Sends an answer that is not the last.
+    ///
+    /// # Errors
+    /// The asker is gone.
+    pub fn send(&mut self, response: &ControlResponse) -> io::Result<()> {
+        write_line(self.stream, response, ANSWER_PATIENCE)
+    }
+}
+
+/// A running control server. Dropping it stops it; requests being answered go on.
+pub struct ControlServer {
+    stopping: Arc<AtomicBool>,
+    listener: Arc<UnixListener>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Serves requests from `listener` until the returned server is dropped.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn serve(listener: UnixListener, handler: Arc<dyn Handler>) -> io::Result<ControlServer> {
+    let (stopping, listener) = (Arc::new(AtomicBool::new(false)), Arc::new(listener));
+    let acceptor = Acceptor { stopping: stopping.clone(), listener: listener.clone(), handler };
+    let thread = thread::Builder::new().name("control".into()).spawn(move || acceptor.run())?;
+    Ok(ControlServer { stopping, listener, thread: Some(thread) })
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // Wakes the acceptor: a listening socket that is shut down accepts nothing any more.
+        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the control thread ended badly");
+        }
+    }
+}
+
+struct Acceptor {
+    stopping: Arc<AtomicBool>,
+    listener: Arc<UnixListener>,
+    handler: Arc<dyn Handler>,
+}
+
+impl Acceptor {
+    fn run(&self) {
+        let askers = Arc::new(AtomicUsize::new(0));
+        while !self.stopping.load(Ordering::SeqCst) {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream, &askers),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.stopping.load(Ordering::SeqCst) => {
+                    tracing::debug!(%error, "the control socket is closed");
+                }
+                Err(error) => {
+                    // Out of descriptors, for instance: that passes, and asking again at once would only burn time.
+                    tracing::warn!(%error, "the control socket could not accept");
+                    thread::park_timeout(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: UnixStream, askers: &Arc<AtomicUsize>) {
+        match stranger(&stream) {
+            Ok(None) => {}
+            other => return tracing::warn!(?other, "a stranger was turned away from the control socket"),
+        }
+        let seat = Seat::take(askers);
+        if askers.load(Ordering::SeqCst) > ASKERS_MAX {
+            return tracing::warn!("too many ask at once; one was turned away");
+        }
+        let handler = self.handler.clone();
+        let answer = move || {
+            let _seat = seat;
+            if let Err(error) = converse(&stream, handler.as_ref()) {
+                tracing::debug!(%error, "an asker was lost");
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("control-answer".into()).spawn(answer) {
+            tracing::warn!(%error, "no thread to answer a request");
+        }
+    }
+}
+
+/// Counts one asker while it lives.
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn take(askers: &Arc<AtomicUsize>) -> Seat {
+        askers.fetch_add(1, Ordering::SeqCst);
+        Seat(askers.clone())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn converse(stream: &UnixStream, handler: &dyn Handler) -> io::Result<()> {
+    let request = LineReader::new(stream).read::<ControlRequest>(Instant::now() + REQUEST_PATIENCE);
+    let last = match request {
+        Ok(request) => handler.handle(request, &mut Reply { stream })?,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => ControlResponse::Failed {
+            message: format!("the request was not understood: {error}"),
+            hint: Some("the mounted daemon may be of another version; unmount and mount again".into()),
+        },
+        Err(error) => return Err(error),
+    };
+    write_line(stream, &last, ANSWER_PATIENCE)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

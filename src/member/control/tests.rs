@@ -1,0 +1,106 @@
+//! Asker and answerer together, over a real socket.
+
+use super::*;
+use crate::member::control::{AskError, Pending, SocketError, ask, ask_for, bind};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Counts down to an answer.
+struct Countdown;
+
+impl Handler for Countdown {
+    fn handle(&self, request: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
+        let ControlRequest::Sync { timeout_seconds } = request else { return Ok(ControlResponse::Done) };
+        for files in (1..=timeout_seconds).rev() {
+            reply.send(&ControlResponse::Progress(Pending { ops: files, files, bytes: 0 }))?;
+        }
+        Ok(ControlResponse::NotFound { message: "gone".into() })
+    }
+}
+
+/// Never answers before its asker is gone.
+struct Silent;
+
+impl Handler for Silent {
+    fn handle(&self, _: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
+        let mut rest = Vec::new();
+        reply.stream.read_to_end(&mut rest)?;
+        Ok(ControlResponse::Done)
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn started(handler: impl Handler, deep: bool) -> (tempfile::TempDir, PathBuf, ControlServer) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut path = directory.path().to_owned();
+    if deep {
+        path.push("d".repeat(150));
+        std::fs::create_dir(&path).unwrap();
+    }
+    path.push("control.sock");
+    let server = serve(bind(&path).unwrap(), Arc::new(handler)).unwrap();
+    (directory, path, server)
+}
+
+fn raw(path: &Path, bytes: &[u8]) -> String {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn progress_comes_on_the_way_and_the_answer_last() {
+    let (_directory, socket, _server) = started(Countdown, false);
+    let mut seen = Vec::new();
+    let request = ControlRequest::Sync { timeout_seconds: 3 };
+    let last = ask_for(&socket, &request, PATIENCE, |response| seen.push(response)).unwrap();
+    assert_eq!(last, ControlResponse::NotFound { message: "gone".into() });
+    let files = seen.iter().map(|response| match response {
+        ControlResponse::Progress(pending) => pending.files,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(files.collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+#[test]
+fn the_socket_is_private_and_its_path_may_be_long() {
+    let (_directory, socket, _server) = started(Countdown, true);
+    assert!(socket.as_os_str().len() > 150);
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(ask(&socket, &ControlRequest::Status, PATIENCE).unwrap(), ControlResponse::Done);
+}
+
+#[test]
+fn a_socket_left_by_an_ended_daemon_is_replaced_and_says_so_until_then() {
+    let (_directory, socket, server) = started(Countdown, false);
+    drop(server);
+    let error = ask(&socket, &ControlRequest::Status, PATIENCE).unwrap_err();
+    assert!(matches!(error, AskError::Socket(SocketError::Io { .. })), "{error}");
+    let _server = serve(bind(&socket).unwrap(), Arc::new(Countdown)).unwrap();
+    assert_eq!(ask(&socket, &ControlRequest::Status, PATIENCE).unwrap(), ControlResponse::Done);
+}
+
+#[test]
+fn nonsense_is_answered_clearly_and_harms_nobody() {
+    let (_directory, socket, _server) = started(Countdown, false);
+    for nonsense in ["\n", "{}\n", "\"explode\"\n", "\u{0}\u{1}\n"] {
+        assert!(raw(&socket, nonsense.as_bytes()).contains("was not understood"), "{nonsense:?}");
+    }
+    assert_eq!(raw(&socket, b"\"sta"), "", "half a line is no request");
+    assert_eq!(ask(&socket, &ControlRequest::Status, PATIENCE).unwrap(), ControlResponse::Done);
+}
+
+#[test]
+fn an_asker_waits_no_longer_than_it_wants_and_a_slow_answer_keeps_nobody_else() {
+    let (_directory, socket, _server) = started(Silent, false);
+    for _ in 0..2 {
+        let error = ask(&socket, &ControlRequest::Status, Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error, AskError::TimedOut { .. }), "{error}");
+    }
+}

@@ -1,0 +1,272 @@
+//! Mount options: one parser and one validation for the command line and for mount(8).
+//!
+//! Later options win over earlier ones, as with mount(8). Options that only concern mount(8), systemd or fstab
+//! are dropped wherever they come from. Nothing unknown is dropped.
+
+use crate::fuse::MountOptions;
+use std::path::PathBuf;
+
+/// What `-o` says, in a list or several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub read_only: bool,
+    pub allow_other: bool,
+    /// The mount point may hold files; the mount hides them.
+    pub nonempty: bool,
+    pub suid: bool,
+    pub dev: bool,
+    pub noexec: bool,
+    /// A state directory in place of the usual one.
+    pub state: Option<PathBuf>,
+}
+
+/// Why mount options are not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    #[error("unknown mount option {0:?}")]
+    Unknown(String),
+    #[error("the mount option {0} needs a value, as in {0}=...")]
+    NeedsValue(&'static str),
+    #[error("the mount option {0} takes no value")]
+    NoValue(String),
+    #[error("{value:?} is not a value of the mount option {option}; it takes {takes}")]
+    BadValue { option: &'static str, value: String, takes: &'static str },
+    #[error("the mount option {option} is not available: {reason}")]
+    NotAvailable { option: String, reason: &'static str },
+}
+
+/// What mount(8) and fstab add that means nothing to a file system of this kind.
+const DROPPED: [&str; 34] = [
+    "_netdev",
+    "_rnetdev",
+    "nofail",
+    "fail",
+    "defaults",
+    "auto",
+    "noauto",
+    "user",
+    "nouser",
+    "users",
+    "nousers",
+    "owner",
+    "noowner",
+    "group",
+    "nogroup",
+    "comment",
+    "uhelper",
+    "helper",
+    "async",
+    "atime",
+    "noatime",
+    "relatime",
+    "norelatime",
+    "strictatime",
+    "nostrictatime",
+    "lazytime",
+    "nolazytime",
+    "diratime",
+    "nodiratime",
+    "silent",
+    "loud",
+    "default_permissions",
+    "nodefaults",
+    "fsname",
+];
+
+impl Options {
+    /// Reads one or several lists of options. A comma in a value is written `\,`.
+    ///
+    /// # Errors
+    /// [`OptionError`], naming the first option at fault.
+    pub fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Options, OptionError> {
+        let mut options = Options::default();
+        for list in lists {
+            for option in split(list) {
+                options.take(&option)?;
+            }
+        }
+        Ok(options)
+    }
+
+    fn take(&mut self, option: &str) -> Result<(), OptionError> {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        if DROPPED.contains(&name) || name.starts_with("x-") || name.starts_with("X-") {
+            return Ok(());
+        }
+        match name {
+            "state" | "conflict" | "content" => return self.take_value(name, value.unwrap_or_default()),
+            _ => {}
+        }
+        let flag = self.flag(name)?;
+        if value.is_some() {
+            return Err(OptionError::NoValue(name.to_owned()));
+        }
+        flag();
+        Ok(())
+    }
+
+    /// Finds what a flag sets.
+    fn flag(&mut self, name: &str) -> Result<Box<dyn FnOnce() + '_>, OptionError> {
+        let (field, value) = match name {
+            "ro" => (&mut self.read_only, true),
+            "rw" => (&mut self.read_only, false),
+            "allow_other" => (&mut self.allow_other, true),
+            "nonempty" => (&mut self.nonempty, true),
+            "suid" => (&mut self.suid, true),
+            "nosuid" => (&mut self.suid, false),
+            "dev" => (&mut self.dev, true),
+            "nodev" => (&mut self.dev, false),
+            "exec" => (&mut self.noexec, false),
+            "noexec" => (&mut self.noexec, true),
+            other => return Err(unavailable(other)),
+        };
+        Ok(Box::new(move || *field = value))
+    }
+
+    fn take_value(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
+        match (name, value) {
+            ("state", "") => Err(OptionError::NeedsValue("state")),
+            ("state", path) if !path.starts_with('/') => {
+                let value = path.to_owned();
+                Err(OptionError::BadValue { option: "state", value, takes: "an absolute path" })
+            }
+            ("state", path) => {
+                self.state = Some(path.into());
+                Ok(())
+            }
+            ("conflict", "") => Err(OptionError::NeedsValue("conflict")),
+            ("conflict", "copy") | ("content", "eager") => Ok(()),
+            ("conflict", "hold") => {
+                Err(not_available("conflict=hold", "this version keeps conflicts as copies"))
+            }
+            ("conflict", other) => {
+                Err(OptionError::BadValue { option: "conflict", value: other.to_owned(), takes: "copy" })
+            }
+            (_, "") => Err(OptionError::NeedsValue("content")),
+            (_, other) => {
+                Err(OptionError::BadValue { option: "content", value: other.to_owned(), takes: "eager" })
+            }
+        }
+    }
+
+    /// What the kernel is to be told; `source` is shown as the mount's source.
+    pub fn for_kernel(&self, source: String) -> MountOptions {
+        MountOptions {
+            source,
+            allow_other: self.allow_other,
+            read_only: self.read_only,
+            suid: self.suid,
+            dev: self.dev,
+            exec: !self.noexec,
+        }
+    }
+}
+
+fn unavailable(name: &str) -> OptionError {
+    match name {
+        "remount" => not_available(name, "unmount the space and mount it again"),
+        "allow_root" => not_available(name, "use allow_other, which lets root in among others"),
+        "sync" | "dirsync" => not_available(name, "programs that need their data on disk call fsync"),
+        _ => OptionError::Unknown(name.to_owned()),
+    }
+}
+
+fn not_available(option: &str, reason: &'static str) -> OptionError {
+    OptionError::NotAvailable { option: option.to_owned(), reason }
+}
+
+/// Splits at commas that have no backslash before them, and takes one level of backslashes away.
+fn split(list: &str) -> Vec<String> {
+    let mut options = vec![String::new()];
+    let mut characters = list.chars();
+    while let Some(character) = characters.next() {
+        let last = options.last_mut().expect("there is always one");
+        match character {
+            ',' => options.push(String::new()),
+            '\\' => last.extend(characters.next()),
+            other => last.push(other),
+        }
+    }
+    options.retain(|option| !option.is_empty());
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(list: &str) -> Result<Options, OptionError> {
+        Options::parse([list])
+    }
+
+    #[test]
+    fn every_option_does_what_its_name_says() {
+        let default = Options::default;
+        let cases = [
+            ("", default()),
+            ("ro", Options { read_only: true, ..default() }),
+            ("ro,rw", default()),
+            ("rw,ro", Options { read_only: true, ..default() }),
+            ("allow_other", Options { allow_other: true, ..default() }),
+            ("default_permissions", default()),
+            ("nonempty", Options { nonempty: true, ..default() }),
+            ("suid,dev", Options { suid: true, dev: true, ..default() }),
+            ("suid,nosuid,dev,nodev", default()),
+            ("noexec", Options { noexec: true, ..default() }),
+            ("noexec,exec", default()),
+            ("conflict=copy,content=eager", default()),
+            ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
+            (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
+            (",,ro,", Options { read_only: true, ..default() }),
+        ];
+        for (list, expected) in cases {
+            assert_eq!(parse(list), Ok(expected), "{list}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_mount_and_fstab_alone_is_dropped() {
+        let list = "rw,_netdev,nofail,x-systemd.automount,x-systemd.device-timeout=5,X-mount.mkdir,defaults,auto,\
+                    noauto,user,user=joe,comment=systemd.automount,noatime,relatime,uhelper=x";
+        assert_eq!(parse(list), Ok(Options::default()));
+    }
+
+    #[test]
+    fn several_lists_count_as_one() {
+        let expected = Options { read_only: true, noexec: true, ..Options::default() };
+        assert_eq!(Options::parse(["rw,noexec", "ro"]), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let cases = [
+            ("rw,rainbow", "unknown mount option \"rainbow\""),
+            ("big=1", "unknown mount option \"big\""),
+            ("ro=1", "the mount option ro takes no value"),
+            ("state", "the mount option state needs a value, as in state=..."),
+            ("state=relative", "it takes an absolute path"),
+            ("conflict", "needs a value"),
+            ("conflict=maybe", "it takes copy"),
+            ("conflict=hold", "is not available: this version keeps conflicts as copies"),
+            ("content=lazy", "it takes eager"),
+            ("remount,ro", "unmount the space and mount it again"),
+            ("allow_root", "use allow_other"),
+            ("sync", "fsync"),
+        ];
+        for (list, part) in cases {
+            let error = parse(list).unwrap_err().to_string();
+            assert!(error.contains(part), "{list}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_hears_nosuid_and_nodev_unless_asked_otherwise() {
+        let kernel = Options::default().for_kernel("work:notes".into());
+        assert!(!kernel.suid && !kernel.dev && kernel.exec && !kernel.allow_other && !kernel.read_only);
+        let kernel = parse("suid,dev,noexec,allow_other,ro").unwrap().for_kernel(String::new());
+        assert!(kernel.suid && kernel.dev && !kernel.exec && kernel.allow_other && kernel.read_only);
+    }
+}

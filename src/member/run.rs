@@ -1,0 +1,201 @@
+//! A member from start to end: opens its state, mounts, converses, and leaves everything whole.
+
+use super::driver::Driver;
+use super::files::Files;
+use super::link;
+use super::remote::Remote;
+use super::reserved::ReservedStore;
+use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
+use crate::fuse::{self, Invalidator, Mount, MountOptions};
+use crate::model::{MemberName, Owner};
+use crate::net::Identity;
+use crate::store::{BackingFiles, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
+use crate::sync::WriteError;
+use crate::sync::member::Replica;
+use crate::vfs::{Settings, VfsError, Volume};
+use crate::wire::Row;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Events waiting for the driver.
+const EVENTS_MAX: usize = 64;
+/// How often files that stay open are looked at.
+const QUIET_CHECK: Duration = Duration::from_secs(1);
+/// The kernel forgets at once, unless it is busy with this mount's own requests.
+const INVALIDATION_PATIENCE: Duration = Duration::from_secs(5);
+/// What is captured, sent and fetched while a mount ends on a signal.
+const LAST_CAPTURE: Duration = Duration::from_secs(10);
+
+/// What a member is started with.
+#[derive(Clone)]
+pub struct MemberOptions {
+    pub remote: Remote,
+    pub identity: Identity,
+    /// The state directory.
+    pub state: PathBuf,
+    pub name: MemberName,
+    pub directory: PathBuf,
+    pub mount: MountOptions,
+}
+
+/// Why a member did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("{} could not be mounted: {source}", directory.display())]
+    Mount { directory: PathBuf, source: io::Error },
+    #[error("what was open when the last mount ended could not be taken up: {0}")]
+    Recover(#[from] VfsError),
+    #[error("the system refused a thread or a socket: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A member that is mounted.
+pub struct Running {
+    shared: Arc<Shared>,
+    mount: Mount,
+    driver: thread::JoinHandle<()>,
+    captures: thread::JoinHandle<()>,
+    quiet: (std::sync::mpsc::Sender<()>, thread::JoinHandle<()>),
+    runtime: tokio::runtime::Runtime,
+    _state: StateDirectory,
+}
+
+/// Starts a member. On return the mount is usable, with or without the hub.
+///
+/// # Errors
+/// [`MemberError`]; nothing is mounted then.
+pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
+    let state = StateDirectory::open(&options.state)?;
+    let store = RocksStore::open(&state.database(), StoreRole::Member)?;
+    let files = Files::new(BackingFiles::open(state.content(), state.staging())?, options.state.clone());
+    let reserve = Arc::new(Reserve::new(state.reserve()));
+    if !reserve.ensure()? {
+        tracing::warn!("the device is nearly full: no room is kept for deletions");
+    }
+    let store = ReservedStore::new(store, reserve.clone());
+    let mut replica = Replica::open(store, options.name.clone())?;
+    replica.set_read_only(options.mount.read_only);
+    remove_nameless(&files, &replica)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (events, received) = tokio::sync::mpsc::channel(EVENTS_MAX);
+    let shared = Arc::new(Shared::new(
+        options.remote.space.clone(),
+        events.clone(),
+        runtime.handle().clone(),
+        reserve,
+    ));
+    let host = Box::new(MemberHost(shared.clone()));
+    let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
+    shared.set_volume(volume.clone());
+    volume.recover()?;
+    let mount = mount(options, &shared, &volume)?;
+    let driver = Driver::new(shared.clone(), received);
+    let driver = thread::Builder::new().name("driver".into()).spawn(move || driver.run())?;
+    let capturing = volume.clone();
+    let captures = thread::Builder::new().name("capture".into()).spawn(move || capturing.run_captures())?;
+    let (stop_quiet, stopped) = channel();
+    let quiet = thread::Builder::new().name("quiet".into()).spawn(move || check_quiet(&volume, &stopped))?;
+    runtime.spawn(link::run(options.remote.clone(), options.identity.clone(), shared.clone(), events));
+    let quiet = (stop_quiet, quiet);
+    Ok(Running { shared, mount, driver, captures, quiet, runtime, _state: state })
+}
+
+impl Running {
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Waits until the mount is gone, or `stop` says to end it; then leaves everything durable.
+    ///
+    /// # Errors
+    /// [`MemberError`] where the mount could not be ended.
+    pub fn wait(self, stop: &Receiver<()>) -> Result<(), MemberError> {
+        while !self.mount.is_over() {
+            match stop.recv_timeout(QUIET_CHECK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+        }
+        self.end()
+    }
+
+    fn end(self) -> Result<(), MemberError> {
+        let unmounted = if self.mount.is_over() { self.mount.wait() } else { self.mount.unmount() };
+        let volume = self.shared.volume();
+        if let Err(error) = volume.capture_all(Instant::now() + LAST_CAPTURE) {
+            tracing::error!(%error, "not all content was captured; the next mount does it");
+        }
+        volume.stop_captures();
+        self.shared.stop();
+        drop(self.quiet.0);
+        for thread in [self.driver, self.captures, self.quiet.1] {
+            if thread.join().is_err() {
+                tracing::error!("a thread ended badly");
+            }
+        }
+        volume.replica().sync()?;
+        self.runtime.shutdown_timeout(Duration::from_secs(2));
+        unmounted.map_err(MemberError::System)
+    }
+}
+
+fn settings() -> Settings {
+    let user = rustix::process::geteuid();
+    let group = rustix::process::getegid();
+    let shown_as = (!user.is_root()).then(|| Owner { uid: user.as_raw(), gid: group.as_raw() });
+    Settings { shown_as }
+}
+
+/// Removes backing files that a crash left without an inode.
+fn remove_nameless(files: &Files, replica: &MemberReplica) -> Result<(), MemberError> {
+    let named: std::collections::HashSet<u64> = replica.backing_files().collect();
+    for backing in files.backing().list() {
+        let backing = backing?;
+        if !named.contains(&backing.ino) {
+            files.backing().remove(backing.ino, backing.generation)?;
+        }
+    }
+    Ok(())
+}
+
+fn mount(
+    options: &MemberOptions,
+    shared: &Arc<Shared>,
+    volume: &Arc<MemberVolume>,
+) -> Result<Mount, MemberError> {
+    let failed = |source| MemberError::Mount { directory: options.directory.clone(), source };
+    let mount = fuse::mount(volume.clone(), &options.directory, &options.mount).map_err(failed)?;
+    let invalidator = Invalidator::start(mount.notifier(), volume)?;
+    shared.set_kernel(Box::new(MountedKernel { invalidator }));
+    Ok(mount)
+}
+
+struct MountedKernel {
+    invalidator: Invalidator,
+}
+
+impl Kernel for MountedKernel {
+    fn forget_rows(&self, rows: Vec<Row>) {
+        if !self.invalidator.invalidate(rows).wait(INVALIDATION_PATIENCE) {
+            tracing::warn!("the kernel takes long to forget what remote work changed");
+        }
+    }
+}
+
+fn check_quiet(volume: &MemberVolume, stopped: &Receiver<()>) {
+    while stopped.recv_timeout(QUIET_CHECK) == Err(RecvTimeoutError::Timeout) {
+        volume.capture_quiet();
+    }
+}

@@ -1,0 +1,91 @@
+//! A mount from the command line's point of view: claimed, started, answering, ended.
+
+use super::answer::MemberHandler;
+use super::config::{ConfigError, Home, RemoteName};
+use super::control::{self, SocketError};
+use super::mounts::{ClaimError, MountClaim, MountRecord};
+use super::options::Options;
+use super::run::{MemberError, MemberOptions, start};
+use crate::model::SpaceName;
+use crate::net::{Identity, IdentityError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What is to be mounted, and where.
+#[derive(Clone, Debug)]
+pub struct MountRequest {
+    pub home: Home,
+    pub remote: RemoteName,
+    pub space: SpaceName,
+    /// Absolute, without symlinks.
+    pub mount_point: PathBuf,
+    pub options: Options,
+}
+
+/// Why a mount did not come up, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    #[error("the system refused a thread or a signal handler: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Mounts a space and stays until it is unmounted, or a signal ends it. Calls `on_ready` once the mount is usable.
+///
+/// # Errors
+/// [`RunError`]; unless `on_ready` was called nothing is mounted.
+pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunError> {
+    let MountRequest { home, remote, space, mount_point, options } = request;
+    let (at, name) = home.read_remote(remote)?.space(remote, space)?;
+    let identity = Identity::load(&home.device_key())?;
+    let claim = MountClaim::take(home, mount_point)?;
+    let state = options.state.clone().unwrap_or_else(|| home.member_state(remote, space));
+    let running = start(&MemberOptions {
+        remote: at,
+        identity,
+        state: state.clone(),
+        name,
+        directory: mount_point.clone(),
+        mount: options.for_kernel(format!("{remote}:{space}")),
+    })?;
+    let stop = stop_on_signals(running.runtime())?;
+    let handler = MemberHandler {
+        shared: running.shared().clone(),
+        mount_point: mount_point.clone(),
+        state_directory: state.clone(),
+        remote: remote.clone(),
+        space: space.clone(),
+    };
+    let server = control::serve(control::bind(claim.socket())?, Arc::new(handler))?;
+    claim.publish(&MountRecord::new(home, mount_point, &state, (remote.clone(), space.clone())))?;
+    on_ready();
+    let ended = running.wait(&stop);
+    drop(server);
+    drop(claim);
+    Ok(ended?)
+}
+
+fn stop_on_signals(runtime: &tokio::runtime::Handle) -> std::io::Result<Receiver<()>> {
+    let _inside = runtime.enter();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (stop, stopped) = channel();
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(());
+    });
+    Ok(stopped)
+}

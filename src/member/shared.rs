@@ -1,0 +1,350 @@
+//! What the threads and tasks of one member share.
+
+use super::content::{self, ContentError};
+use super::driver::Event;
+use super::fetch;
+use super::files::Files;
+use super::link::{Conversation, LinkState};
+use super::reserved::ReservedStore;
+use super::source::Sources;
+use crate::model::{ChunkId, NodeId, Role, SpaceName, Timestamp};
+use crate::net::Connection;
+use crate::store::{Reserve, free_space};
+use crate::sync::member::{Effects, Ino, Replica};
+use crate::vfs::{self, Host, NotMaterialized, Space, Volume};
+use crate::wire::{ContentRequest, Hello, RefuseReason, Row};
+use parking_lot::{Condvar, Mutex};
+use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc};
+
+/// How long to wait before a hub that is full, or that asked for patience, is tried again.
+const HUB_WAIT: Duration = Duration::from_secs(5);
+
+/// A member's volume.
+pub type MemberVolume = Volume<ReservedStore, Files>;
+
+/// A member's replica.
+pub type MemberReplica = Replica<ReservedStore>;
+
+/// Tells the kernel what remote work changed.
+pub trait Kernel: Send + Sync {
+    /// Returns once the kernel's copies of these rows are gone.
+    fn forget_rows(&self, rows: Vec<Row>);
+}
+
+/// What people are told of the conversation.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub link: LinkState,
+    pub since: Timestamp,
+    /// The hub's last refusal, while it lasts.
+    pub refusal: Option<(Option<RefuseReason>, String)>,
+    /// The last thing that went wrong on this machine, while it lasts.
+    pub trouble: Option<String>,
+}
+
+pub struct Shared {
+    volume: OnceLock<Arc<MemberVolume>>,
+    kernel: OnceLock<Box<dyn Kernel>>,
+    events: mpsc::Sender<Event>,
+    looking: AtomicBool,
+    stopping: AtomicBool,
+    standing: Mutex<Standing>,
+    progress: (Mutex<u64>, Condvar),
+    barriers_sent: AtomicU64,
+    barriers_passed: AtomicU64,
+    connection: Mutex<Option<Connection>>,
+    pub(super) fetch_wake: Notify,
+    /// Nodes somebody waits for.
+    pub(super) urgent: Mutex<VecDeque<NodeId>>,
+    runtime: tokio::runtime::Handle,
+    space: SpaceName,
+    reserve: Arc<Reserve>,
+}
+
+impl Shared {
+    pub fn new(
+        space: SpaceName,
+        events: mpsc::Sender<Event>,
+        runtime: tokio::runtime::Handle,
+        reserve: Arc<Reserve>,
+    ) -> Shared {
+        let link = LinkState::Connecting;
+        let standing = Standing { link, since: vfs::now(), refusal: None, trouble: None };
+        Shared {
+            volume: OnceLock::new(),
+            kernel: OnceLock::new(),
+            events,
+            looking: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            standing: Mutex::new(standing),
+            progress: Default::default(),
+            barriers_sent: AtomicU64::new(0),
+            barriers_passed: AtomicU64::new(0),
+            connection: Mutex::new(None),
+            fetch_wake: Notify::new(),
+            urgent: Mutex::default(),
+            runtime,
+            space,
+            reserve,
+        }
+    }
+
+    /// Completes what could not be made before it: the volume needs this as its host.
+    pub fn set_volume(&self, volume: Arc<MemberVolume>) {
+        assert!(self.volume.set(volume).is_ok(), "a member has one volume");
+    }
+
+    pub fn set_kernel(&self, kernel: Box<dyn Kernel>) {
+        assert!(self.kernel.set(kernel).is_ok(), "a member has one mount");
+    }
+
+    pub fn volume(&self) -> &MemberVolume {
+        self.volume.get().expect("the volume is set before anything runs")
+    }
+
+    pub fn standing(&self) -> Standing {
+        self.standing.lock().clone()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.standing.lock().link == LinkState::Connected
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Ends driver and link.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.fetch_wake.notify_one();
+        let _ = self.events.try_send(Event::Look);
+    }
+
+    /// Makes the driver look for something to send. Never waits: a full queue means that it looks anyway.
+    pub fn look(&self) {
+        if !self.looking.swap(true, Ordering::SeqCst) && self.events.try_send(Event::Look).is_err() {
+            self.looking.store(false, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn looked(&self) {
+        self.looking.store(false, Ordering::SeqCst);
+    }
+
+    /// Tells those who wait that something moved.
+    pub(super) fn progressed(&self) {
+        *self.progress.0.lock() += 1;
+        self.progress.1.notify_all();
+    }
+
+    /// Waits until `done` holds. Returns whether it does, at the deadline at the latest.
+    pub fn wait_until(&self, deadline: Instant, done: impl Fn() -> bool) -> bool {
+        let mut seen = self.progress.0.lock();
+        loop {
+            let at = *seen;
+            if parking_lot::MutexGuard::unlocked(&mut seen, &done) {
+                return true;
+            }
+            if *seen == at && self.progress.1.wait_until(&mut seen, deadline).timed_out() {
+                return parking_lot::MutexGuard::unlocked(&mut seen, &done);
+            }
+        }
+    }
+
+    pub(super) fn tell_kernel(&self, rows: Vec<Row>) {
+        if let Some(kernel) = self.kernel.get().filter(|_| !rows.is_empty()) {
+            kernel.forget_rows(rows);
+        }
+    }
+
+    pub(super) fn wants_content(&self) {
+        self.fetch_wake.notify_one();
+    }
+
+    pub(super) fn note_trouble(&self, trouble: String) {
+        self.standing.lock().trouble = Some(trouble);
+    }
+
+    pub(super) fn note_refusal(&self, reason: Option<RefuseReason>, detail: String) {
+        self.standing.lock().refusal = Some((reason, detail));
+    }
+
+    pub(super) fn role_changed(&self, role: Role) {
+        tracing::info!(%role, "the role in this space is now");
+    }
+
+    pub(super) fn barrier_passed(&self, id: u64) {
+        self.barriers_passed.fetch_max(id, Ordering::SeqCst);
+    }
+
+    /// Uploads chunks of the sealed commit, then lets the driver send it again.
+    pub(super) fn upload(self: &Arc<Self>, chunks: Vec<ChunkId>) {
+        let shared = self.clone();
+        self.runtime.spawn(async move {
+            let sent = shared.upload_all(&chunks).await;
+            if let Err(error) = &sent {
+                tracing::warn!(%error, "content could not be sent");
+                shared.note_trouble(error.to_string());
+            }
+            let _ = shared.events.send(Event::Uploaded(sent.is_ok())).await;
+        });
+    }
+
+    async fn upload_all(&self, chunks: &[ChunkId]) -> Result<(), ContentError> {
+        let Some(connection) = self.connection.lock().clone() else { return Err(ContentError::Offline) };
+        loop {
+            let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
+            match content::upload(&connection, chunks, |chunk| sources.read(chunk)).await {
+                Err(ContentError::HubFull) => {
+                    self.note_trouble(ContentError::HubFull.to_string());
+                    tokio::time::sleep(HUB_WAIT).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Tells whether the room kept for deletions and captures had to be given up.
+    pub fn is_full(&self) -> bool {
+        !self.reserve.is_held()
+    }
+
+    /// Asks the hub one question on a stream of its own.
+    ///
+    /// # Errors
+    /// [`ContentError`] where there is no connection, or no answer in time.
+    pub fn ask_hub<T: DeserializeOwned>(
+        &self,
+        request: &ContentRequest,
+        patience: Duration,
+    ) -> Result<T, ContentError> {
+        let connection = self.connection.lock().clone().filter(|_| self.is_connected());
+        let connection = connection.ok_or(ContentError::Offline)?;
+        let asking = content::ask(&connection, request);
+        self.runtime
+            .block_on(async { tokio::time::timeout(patience, asking).await })
+            .map_err(|_| ContentError::Offline)?
+    }
+
+    pub(super) fn wait_a_while(&self) {
+        let events = self.events.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(HUB_WAIT).await;
+            let _ = events.send(Event::Waited).await;
+        });
+    }
+
+    /// Waits until all local work is accepted and all the hub had when asked is applied and materialized.
+    /// Returns whether that is so, at the deadline at the latest.
+    pub fn sync(&self, deadline: Instant) -> bool {
+        if let Err(error) = self.volume().capture_all(deadline) {
+            self.note_trouble(error.to_string());
+            return false;
+        }
+        loop {
+            self.look();
+            let sent_all = || self.is_connected() && self.volume().replica().is_clean();
+            if !self.wait_until(deadline, sent_all) {
+                return false;
+            }
+            let id = self.barriers_sent.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.events.blocking_send(Event::Barrier(id)).is_err() {
+                return false;
+            }
+            let passed = || self.barriers_passed.load(Ordering::SeqCst) >= id;
+            self.wait_until(deadline, || passed() || !self.is_connected());
+            if passed() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+        }
+        self.wait_until(deadline, || {
+            let replica = self.volume().replica();
+            replica.wanted(None, 1).is_empty() && replica.is_clean()
+        })
+    }
+}
+
+impl Conversation for Shared {
+    fn hello(&self) -> Hello {
+        self.volume().replica().connected(self.space.clone())
+    }
+
+    fn state(&self, state: LinkState) {
+        let mut standing = self.standing.lock();
+        // Attempts between two failures do not begin a new state: "unreachable since" is the first failure.
+        let kind = |state: &LinkState| std::mem::discriminant(state);
+        let retry = state == LinkState::Connecting && matches!(standing.link, LinkState::Unreachable(_));
+        if retry {
+            return;
+        }
+        if kind(&standing.link) != kind(&state) {
+            standing.since = vfs::now();
+        }
+        if state == LinkState::Connected {
+            (standing.refusal, standing.trouble) = (None, None);
+        }
+        standing.link = state;
+        drop(standing);
+        self.progressed();
+    }
+
+    fn content(self: Arc<Self>, connection: Connection) -> tokio::task::JoinHandle<()> {
+        *self.connection.lock() = Some(connection.clone());
+        tokio::spawn(fetch::run(self, connection))
+    }
+}
+
+/// The member as its volume sees it.
+pub struct MemberHost(pub Arc<Shared>);
+
+impl Host for MemberHost {
+    fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized> {
+        let node = self.0.volume().replica().inode(ino).map(|inode| inode.node);
+        self.0.urgent.lock().extend(node);
+        self.0.fetch_wake.notify_one();
+        let here = || self.0.volume().replica().is_materialized(ino);
+        if self.0.wait_until(deadline, here) { Ok(()) } else { Err(NotMaterialized) }
+    }
+
+    fn happened(&self, effects: Effects) {
+        if effects.journal_grew {
+            self.0.look();
+        }
+        if effects.wants_content {
+            self.0.wants_content();
+        }
+        if !effects.changed.is_empty() {
+            // The caller serves the kernel, which must not wait for itself.
+            let shared = self.0.clone();
+            self.0.runtime.spawn_blocking(move || shared.tell_kernel(effects.changed));
+        }
+    }
+
+    fn refuses_writes(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn space(&self) -> Space {
+        let root = self.0.volume().files().root();
+        let Ok(room) = free_space(root) else { return Space::default() };
+        const BLOCK_BYTES: u32 = 4096;
+        let blocks = |bytes: u64| bytes / u64::from(BLOCK_BYTES);
+        Space {
+            block_bytes: BLOCK_BYTES,
+            blocks: blocks(room.total_bytes),
+            blocks_free: blocks(room.free_bytes),
+            blocks_available: blocks(room.free_bytes),
+            nodes: 0,
+            nodes_free: 0,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the bytes of pending content are: in a backing file, or in the spool.
+
+use super::shared::Shared;
+use crate::content;
+use crate::model::{ChunkId, Extent};
+use crate::sync::member::{InlineContent, content_of};
+use crate::vfs::ContentFiles;
+use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+
+/// Where in a backing file a chunk stands.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    file: u64,
+    offset: u64,
+    length: u64,
+}
+
+/// The only chunk of a small content.
+pub fn read_inline(shared: &Shared, wanted: InlineContent) -> Option<Vec<u8>> {
+    let InlineContent { node, content, chunk } = wanted;
+    let spooled = || shared.volume().replica().spooled(chunk);
+    let in_file = || {
+        let file = shared.volume().replica().file_holding(node, content)?;
+        read(shared, chunk, Spot { file, offset: 0, length: crate::model::INLINE_BYTES_MAX })
+    };
+    // Between two looks the file may have been given up to a writer, who spooled it first.
+    spooled().or_else(in_file).or_else(spooled)
+}
+
+/// Reads up to `spot.length` bytes and checks that they are the chunk.
+fn read(shared: &Shared, chunk: ChunkId, spot: Spot) -> Option<Vec<u8>> {
+    let file = shared.volume().files().open_read(spot.file).ok()?;
+    let mut bytes = vec![0; usize::try_from(spot.length).ok()?];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], spot.offset + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(_) => return None,
+        }
+    }
+    bytes.truncate(filled);
+    content::verify(chunk, &bytes).ok().map(|()| bytes)
+}
+
+/// Finds the chunks of the sealed commit.
+pub struct Sources<'a> {
+    shared: &'a Shared,
+    spots: BTreeMap<ChunkId, Spot>,
+}
+
+impl<'a> Sources<'a> {
+    pub fn of_sealed(shared: &'a Shared) -> Sources<'a> {
+        let mut sources = Sources { shared, spots: BTreeMap::new() };
+        let replica = shared.volume().replica();
+        let Some(sealed) = replica.sealed() else { return sources };
+        for op in &sealed.commit.ops {
+            let Some(manifest) = op.verb.manifest() else { continue };
+            let Some(file) = replica.file_holding(op.verb.node(), content_of(manifest)) else { continue };
+            let extents = content::extents(manifest, |chunk| replica.spooled(chunk)).unwrap_or_default();
+            sources.add(file, &extents);
+        }
+        drop(replica);
+        sources
+    }
+
+    fn add(&mut self, file: u64, extents: &[Extent]) {
+        let mut offset = 0;
+        for extent in extents {
+            if let Some(chunk) = extent.chunk {
+                self.spots.entry(chunk).or_insert(Spot { file, offset, length: extent.length });
+            }
+            offset += extent.length;
+        }
+    }
+
+    /// A chunk's bytes, wherever they are.
+    pub fn read(&self, chunk: ChunkId) -> Option<Vec<u8>> {
+        let spooled = || self.shared.volume().replica().spooled(chunk);
+        let at_spot = || self.spots.get(&chunk).and_then(|spot| read(self.shared, chunk, *spot));
+        spooled().or_else(at_spot).or_else(spooled)
+    }
+}

@@ -1,0 +1,217 @@
+//! Backing files: one for each materialized content.
+//!
+//! Invariant: a file stands under `content/XX/INO.GENERATION` only while complete or being written by its owner;
+//! what is assembled from elsewhere comes there by rename. No descriptor is kept: who opens a file closes it.
+//! Which of them are needed is written in rows; a file that no row names is a leftover of a crash.
+
+use super::directory::make_private;
+use super::{Staging, StoreError, sparse};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Which backing file: an inode, and which of its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Backing {
+    pub ino: u64,
+    pub generation: u64,
+}
+
+impl Backing {
+    /// The directory's and the file's name.
+    fn names(self) -> (String, String) {
+        (format!("{:02x}", self.ino & 0xff), format!("{:x}.{}", self.ino, self.generation))
+    }
+
+    /// The inverse of [`Backing::names`]; none for what it never makes.
+    fn from_name(name: &str) -> Option<Backing> {
+        let (ino, generation) = name.split_once('.')?;
+        let backing =
+            Backing { ino: u64::from_str_radix(ino, 16).ok()?, generation: generation.parse().ok()? };
+        (backing.names().1 == name).then_some(backing)
+    }
+}
+
+/// The directories of backing files.
+#[derive(Clone, Debug)]
+pub struct BackingFiles {
+    content: PathBuf,
+    staging: PathBuf,
+}
+
+impl BackingFiles {
+    /// Opens or makes both directories, which must be on one file system, and removes what an earlier process
+    /// left in `staging`.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn open(content: PathBuf, staging: PathBuf) -> Result<BackingFiles, StoreError> {
+        make_private(&content)?;
+        make_private(&staging)?;
+        let files = BackingFiles { content, staging };
+        files.clear_staging()?;
+        Ok(files)
+    }
+
+    /// Where a backing file is, or would be.
+    pub fn path(&self, backing: Backing) -> PathBuf {
+        let (directory, file) = backing.names();
+        self.content.join(directory).join(file)
+    }
+
+    /// Makes an empty file, open to read and write.
+    ///
+    /// # Errors
+    /// EEXIST where there is one, and others from the kernel.
+    pub fn create(&self, ino: u64, generation: u64) -> Result<File, StoreError> {
+        let path = self.path(Backing { ino, generation });
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        in_directory_of(&path, || open_at(&path, flags)).map_err(StoreError::io("make", &path))
+    }
+
+    /// # Errors
+    /// ENOENT where there is none, and others from the kernel.
+    pub fn open_read(&self, ino: u64, generation: u64) -> Result<File, StoreError> {
+        self.open_existing(Backing { ino, generation }, OFlags::RDONLY)
+    }
+
+    /// Opens to read and write.
+    ///
+    /// # Errors
+    /// ENOENT where there is none, and others from the kernel.
+    pub fn open_write(&self, ino: u64, generation: u64) -> Result<File, StoreError> {
+        self.open_existing(Backing { ino, generation }, OFlags::RDWR)
+    }
+
+    fn open_existing(&self, backing: Backing, flags: OFlags) -> Result<File, StoreError> {
+        let path = self.path(backing);
+        open_at(&path, flags).map_err(StoreError::io("open", &path))
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn remove(&self, ino: u64, generation: u64) -> Result<(), StoreError> {
+        remove(&self.path(Backing { ino, generation }))
+    }
+
+    /// Makes `to` hold what `from` holds, sharing extents where the file system can. It appears complete or not
+    /// at all; `from` must not be written meanwhile.
+    ///
+    /// # Errors
+    /// EEXIST where `to` is there already, and others from the kernel.
+    pub fn copy(&self, from: Backing, to: Backing) -> Result<(), StoreError> {
+        let source = self.open_read(from.ino, from.generation)?;
+        let staging = self.stage()?;
+        sparse::copy(&source, staging.file()).map_err(StoreError::io("copy", &self.path(from)))?;
+        staging.commit(to.ino, to.generation)
+    }
+
+    /// Makes a file survive the loss of power: its bytes, its length and its name.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel; what the device holds is not known then.
+    pub fn sync(&self, ino: u64, generation: u64) -> Result<(), StoreError> {
+        let path = self.path(Backing { ino, generation });
+        let file = self.open_read(ino, generation)?;
+        file.sync_all().map_err(StoreError::io("sync", &path))?;
+        sync_directory(path.parent().expect("a path of ours has a directory"))
+    }
+
+    /// A new file to be assembled beside the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn stage(&self) -> Result<Staging, StoreError> {
+        Staging::new(self)
+    }
+
+    pub(super) fn staging(&self) -> &Path {
+        &self.staging
+    }
+
+    /// Gives a staged file its place; never replaces one.
+    pub(super) fn place(&self, staged: &Path, backing: Backing) -> Result<(), StoreError> {
+        let path = self.path(backing);
+        in_directory_of(&path, || rename_new(staged, &path)).map_err(StoreError::io("put in place", &path))
+    }
+
+    /// Every backing file there is, in no order, for removing those that no row names. Names of other shapes are
+    /// passed over: they are not ours to remove.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel, as an item.
+    pub fn list(&self) -> impl Iterator<Item = Result<Backing, StoreError>> + use<> {
+        let content = self.content.clone();
+        (0..=0xffu8).flat_map(move |number| {
+            let directory = content.join(format!("{number:02x}"));
+            match names_in(&directory) {
+                Ok(names) => names.iter().filter_map(|name| Backing::from_name(name)).map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        })
+    }
+
+    fn clear_staging(&self) -> Result<(), StoreError> {
+        names_in(&self.staging)?.iter().try_for_each(|name| remove(&self.staging.join(name)))
+    }
+}
+
+/// Names in a directory, none where it is not there.
+fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(StoreError::io("list", directory))?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    names.collect::<io::Result<_>>().map_err(StoreError::io("list", directory))
+}
+
+/// Does something to a path, and again after making its directory if that was missing.
+fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match act() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = path.parent().expect("a path of ours has a directory");
+            match DirBuilder::new().mode(0o700).create(directory) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => act(),
+            }
+        }
+        result => result,
+    }
+}
+
+pub(super) fn open_at(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(StoreError::io("remove", path)),
+    }
+}
+
+/// Renames where nothing has the new name. Not every file system can do both in one step; there a link does.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, linkat, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            linkat(CWD, from, CWD, to, AtFlags::empty())?;
+            std::fs::remove_file(from)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Makes the names in a directory survive the loss of power.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory =
+        open_at(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(StoreError::io("open", path))?;
+    directory.sync_all().map_err(StoreError::io("sync", path))
+}

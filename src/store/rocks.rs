@@ -1,0 +1,106 @@
+//! Rows on disk: the key-value seam of [`crate::sync`] over RocksDB.
+
+use super::chunks::Chunks;
+use super::cursor::{Cursor, Frozen};
+use super::engine::{Engine, Purpose};
+use super::tuning::ROWS;
+use super::{StoreError, StoreRole};
+use crate::sync::kv::prefix_end;
+use crate::sync::{Batch, Durability, Kv, Pair, Store, WriteError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A durable ordered key-value space; clones share it, and any thread may use it.
+#[derive(Clone)]
+pub struct RocksStore {
+    engine: Arc<Engine>,
+}
+
+impl RocksStore {
+    /// Opens the store in `path`, or makes one there. The directory above must exist, and the caller holds the
+    /// state directory's lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] and [`StoreError::OtherRole`] for a store that is not ours to open,
+    /// [`StoreError::Full`] where opening needs room, [`StoreError::Unusable`] for all else.
+    pub fn open(path: &Path, role: StoreRole) -> Result<RocksStore, StoreError> {
+        Ok(RocksStore { engine: Arc::new(Engine::open(path, role)?) })
+    }
+
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The chunks kept beside the rows. What was put there survives power loss with the next commit that does.
+    pub fn chunks(&self) -> Chunks {
+        Chunks::new(self.engine.clone())
+    }
+
+    /// The rows of this moment, whatever is written later. While it lives, a store that met a full device stays
+    /// without writes.
+    pub fn snapshot(&self) -> StoreSnapshot {
+        StoreSnapshot { frozen: Frozen::new(&self.engine) }
+    }
+
+    /// Removes every key that begins with `prefix`, at a cost that does not grow with their number.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is removed then.
+    pub fn remove_prefix(&self, prefix: &[u8], durability: Durability) -> Result<(), WriteError> {
+        let sync = durability == Durability::Power;
+        let end = prefix_end(prefix);
+        self.engine.write(Purpose::Remove, sync, &|_, writes| writes.delete_range(prefix, &end))
+    }
+
+    /// Makes all earlier commits survive the loss of power if `sync`, else the death of this process (which they
+    /// do already).
+    ///
+    /// # Errors
+    /// [`WriteError`]; how much of it survives power loss is not known then.
+    pub fn flush_wal(&self, sync: bool) -> Result<(), WriteError> {
+        self.engine.flush_wal(sync)
+    }
+}
+
+impl Kv for RocksStore {
+    /// # Panics
+    /// Where the device does not give back what was written.
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.engine.or_panic(self.engine.read(|db| db.get(key)))
+    }
+
+    fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Pair> + 'a> {
+        Box::new(Cursor::new(&self.engine, ROWS, from, to))
+    }
+}
+
+impl Store for RocksStore {
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
+        let sync = durability == Durability::Power;
+        let purpose = if batch.values().all(Option::is_none) { Purpose::Remove } else { Purpose::Keep };
+        self.engine.write(purpose, sync, &|_, writes| {
+            for (key, value) in &batch {
+                match value {
+                    Some(value) => writes.put(key, value),
+                    None => writes.delete(key),
+                }
+            }
+        })
+    }
+}
+
+/// The rows of one moment, to read.
+pub struct StoreSnapshot {
+    frozen: Frozen,
+}
+
+impl Kv for StoreSnapshot {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.frozen.get(key)
+    }
+
+    fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Pair> + 'a> {
+        Box::new(self.frozen.scan(from, to))
+    }
+}

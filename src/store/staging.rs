@@ -1,0 +1,101 @@
+//! A file assembled beside the backing files and put among them when it is complete.
+//!
+//! Order: bytes first, then the name. A crash before the rename leaves a file in `staging`, which the next start
+//! removes; after it, a complete file that a row may or may not name. Neither is synced here: whoever needs the
+//! file after a power cut asks [`BackingFiles::sync`] before a row says that it is trusted.
+
+use super::backing::{Backing, open_at, remove};
+use super::{BackingFiles, StoreError, sparse};
+use rustix::fs::OFlags;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file being assembled; dropped without [`Staging::commit`] it is gone.
+#[derive(Debug)]
+pub struct Staging {
+    files: BackingFiles,
+    file: File,
+    path: PathBuf,
+    committed: bool,
+}
+
+impl Staging {
+    /// Makes an empty file in `staging`.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn new(files: &BackingFiles) -> Result<Staging, StoreError> {
+        // One process owns the directory and cleared it at its start, so a number is enough.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let path = files.staging().join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file = open_at(&path, flags).map_err(StoreError::io("make", &path))?;
+        Ok(Staging { files: files.clone(), file, path, committed: false })
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all_at(bytes, offset).map_err(StoreError::io("write", &self.path))
+    }
+
+    /// Cuts or lengthens the file; what is added is a hole.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn set_len(&self, length: u64) -> Result<(), StoreError> {
+        self.file.set_len(length).map_err(StoreError::io("set the length of", &self.path))
+    }
+
+    /// Makes a range a hole.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn punch(&self, offset: u64, length: u64) -> Result<(), StoreError> {
+        sparse::punch(&self.file, offset, length).map_err(StoreError::io("punch a hole in", &self.path))
+    }
+
+    /// Begins with what a backing file holds, sharing extents where the file system can; for content that differs
+    /// little from what is here.
+    ///
+    /// # Errors
+    /// ENOENT where there is no such file, and others from the kernel.
+    pub fn begin_with(&self, backing: Backing) -> Result<(), StoreError> {
+        let source = self.files.open_read(backing.ino, backing.generation)?;
+        sparse::copy(&source, &self.file).map_err(StoreError::io("copy", &self.path))
+    }
+
+    /// Makes the file's bytes survive the loss of power.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(StoreError::io("sync", &self.path))
+    }
+
+    /// Makes it a backing file, in one step; never replaces one.
+    ///
+    /// # Errors
+    /// EEXIST where there is one, and others from the kernel; the staged file is gone then.
+    pub fn commit(mut self, ino: u64, generation: u64) -> Result<(), StoreError> {
+        self.files.place(&self.path, Backing { ino, generation })?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.committed {
+            // What stays behind is removed at the next start.
+            let _ =
+                remove(&self.path).inspect_err(|error| tracing::debug!(%error, "a staged file stays behind"));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Backing files and their staging.
+
+use crate::store::{Backing, BackingFiles};
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+fn files(root: &Path) -> BackingFiles {
+    BackingFiles::open(root.join("content"), root.join("staging")).unwrap()
+}
+
+fn listed(files: &BackingFiles) -> BTreeSet<Backing> {
+    files.list().map(Result::unwrap).collect()
+}
+
+fn read(files: &BackingFiles, ino: u64, generation: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    files.open_read(ino, generation).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn open_descriptors_below(root: &Path) -> usize {
+    let all =
+        std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| entry.ok()?.path().read_link().ok());
+    all.filter(|target| target.starts_with(root)).count()
+}
+
+#[test]
+fn a_backing_file_is_made_written_read_and_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    files.create(0x1234, 7).unwrap().write_all(b"first").unwrap();
+    let path = root.path().join("content/34/1234.7");
+    assert_eq!(path, files.path(Backing { ino: 0x1234, generation: 7 }));
+    assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
+    files.open_write(0x1234, 7).unwrap().write_all(b"F").unwrap();
+    assert_eq!(read(&files, 0x1234, 7), b"First");
+    assert_eq!(files.create(0x1234, 7).unwrap_err().errno(), libc::EEXIST);
+    files.sync(0x1234, 7).unwrap();
+    files.remove(0x1234, 7).unwrap();
+    files.remove(0x1234, 7).unwrap();
+    assert!(files.open_read(0x1234, 7).unwrap_err().is_not_found());
+    assert!(files.open_write(0x99, 1).unwrap_err().is_not_found());
+    assert_eq!(open_descriptors_below(root.path()), 0);
+}
+
+#[test]
+fn the_list_has_what_is_there_and_nothing_else() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    let expected: BTreeSet<_> =
+        (0..300u64).map(|ino| Backing { ino: ino * 0x1_0001, generation: ino % 3 }).collect();
+    expected.iter().for_each(|file| drop(files.create(file.ino, file.generation).unwrap()));
+    let strangers =
+        ["content/00/README", "content/00/0.01", "content/00/+1.1", "content/00/AB.1", "content/zz"];
+    strangers.iter().for_each(|name| std::fs::write(root.path().join(name), b"").unwrap());
+    assert_eq!(listed(&files), expected);
+    assert!(root.path().join("content/00/README").exists());
+}
+
+#[test]
+fn a_symlink_in_place_of_a_file_is_not_followed() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    std::fs::write(root.path().join("victim"), b"secret").unwrap();
+    drop(files.create(0x11, 1).unwrap());
+    symlink(root.path().join("victim"), root.path().join("content/11/11.2")).unwrap();
+    assert_eq!(files.open_read(0x11, 2).unwrap_err().errno(), libc::ELOOP);
+    assert_eq!(files.open_write(0x11, 2).unwrap_err().errno(), libc::ELOOP);
+    assert_eq!(files.create(0x11, 2).unwrap_err().errno(), libc::EEXIST);
+}
+
+#[test]
+fn a_staged_file_appears_complete_or_not_at_all() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    let staging = files.stage().unwrap();
+    staging.set_len(1 << 20).unwrap();
+    staging.write_at(500_000, b"middle").unwrap();
+    staging.write_at(0, &[1; 8192]).unwrap();
+    staging.punch(0, 4096).unwrap();
+    assert!(listed(&files).is_empty());
+    staging.sync().unwrap();
+    staging.commit(5, 2).unwrap();
+    let bytes = read(&files, 5, 2);
+    assert_eq!((bytes.len(), &bytes[500_000..500_006]), (1 << 20, &b"middle"[..]));
+    assert_eq!((bytes[4095], bytes[4096]), (0, 1));
+    drop(files.stage().unwrap());
+    assert_eq!(std::fs::read_dir(root.path().join("staging")).unwrap().count(), 0);
+    assert_eq!(open_descriptors_below(root.path()), 0);
+}
+
+#[test]
+fn a_staged_file_replaces_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    files.create(5, 2).unwrap().write_all(b"mine").unwrap();
+    assert_eq!(files.stage().unwrap().commit(5, 2).unwrap_err().errno(), libc::EEXIST);
+    assert_eq!(read(&files, 5, 2), b"mine");
+    assert_eq!(std::fs::read_dir(root.path().join("staging")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_copy_is_its_own_file_and_so_is_staging_begun_with_one() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    files.create(5, 2).unwrap().write_all(b"content").unwrap();
+    let (from, to) = (Backing { ino: 5, generation: 2 }, Backing { ino: 0xabcd, generation: 3 });
+    files.copy(from, to).unwrap();
+    files.open_write(5, 2).unwrap().write_all(b"C").unwrap();
+    assert_eq!(read(&files, 0xabcd, 3), b"content");
+    assert_eq!(files.copy(from, to).unwrap_err().errno(), libc::EEXIST);
+    assert!(files.copy(Backing { ino: 1, generation: 1 }, to).unwrap_err().is_not_found());
+    let staging = files.stage().unwrap();
+    staging.begin_with(to).unwrap();
+    staging.write_at(0, b"X").unwrap();
+    staging.commit(6, 1).unwrap();
+    assert_eq!(read(&files, 6, 1), b"Xontent");
+    assert_eq!(read(&files, 0xabcd, 3), b"content");
+}
+
+#[test]
+fn what_a_crash_left_in_staging_is_gone_after_a_start() {
+    let root = tempfile::tempdir().unwrap();
+    let first = files(root.path());
+    drop(first.create(1, 1).unwrap());
+    let staging = first.stage().unwrap();
+    staging.write_at(0, b"half").unwrap();
+    std::mem::forget(staging);
+    let again = files(root.path());
+    assert_eq!(std::fs::read_dir(root.path().join("staging")).unwrap().count(), 0);
+    assert_eq!(listed(&again).len(), 1);
+    assert!(again.stage().is_ok());
+}

@@ -1,0 +1,238 @@
+//! What a commit's ops mean for the history of nodes, taken down while they are applied.
+//!
+//! Paths are written down as they read at that moment, so that a later rename of a directory changes no line.
+//! A save by rename is one line, the new version of the file that was saved: the line of the newcomer whose
+//! content it took, and of the move aside, where there was one, are taken out again.
+
+use super::HubSync;
+use super::keys::path_hash;
+use super::records::HistoryRow;
+use crate::model::{Md5Tag, Node, NodeId, Place, Tombstone, Version};
+use crate::ops::{Change, Move, Op, Tree, Verb, path_of};
+use crate::sync::{Kv, Txn};
+use crate::wire::{HistoryOperation, LogEntry, decode, encode};
+use std::collections::HashMap;
+
+/// Longer paths are cut at the front; no system call takes them either.
+const PATH_BYTES_MAX: usize = 4_096;
+
+/// History in the making.
+#[derive(Debug, Default)]
+pub(super) struct Lineage {
+    events: Vec<Event>,
+    /// Paths of directories, as long as none of them moves.
+    directories: HashMap<NodeId, Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Event {
+    op: u32,
+    node: NodeId,
+    operation: HistoryOperation,
+    path: Vec<u8>,
+    from: Option<Vec<u8>>,
+    content: Content,
+    save: Option<Save>,
+}
+
+/// A node's content as an op left it.
+#[derive(Clone, Copy, Debug)]
+struct Content {
+    version: Version,
+    md5: Option<Md5Tag>,
+    length: u64,
+}
+
+impl From<&Node> for Content {
+    fn from(node: &Node) -> Content {
+        let manifest = node.manifest();
+        Content {
+            version: node.version,
+            md5: manifest.map(|manifest| manifest.md5),
+            length: manifest.map_or(0, |manifest| manifest.length),
+        }
+    }
+}
+
+/// A save by rename: the newcomer whose content was taken, and whether the file had been moved aside for it.
+#[derive(Clone, Copy, Debug)]
+struct Save {
+    newcomer: NodeId,
+    moved_aside: bool,
+}
+
+impl Lineage {
+    /// Takes down what `changes` mean, which `op` makes on `tree`; they are not written there yet.
+    pub fn note(&mut self, tree: &impl Tree, op_index: u32, op: &Op, changes: &[Change]) {
+        let mut notes = Notes { tree, op: op_index, changes, lineage: self };
+        let node = op.verb.node();
+        match &op.verb {
+            Verb::Make(make) => notes.at_place(node, HistoryOperation::Made, &make.place),
+            Verb::Put(put) if put.merged.is_some() => notes.in_place(node, HistoryOperation::Merged),
+            Verb::Put(_) => notes.in_place(node, HistoryOperation::Changed),
+            Verb::SetMeta(_) => notes.in_place(node, HistoryOperation::Attributes),
+            Verb::Link(link) => notes.at_place(node, HistoryOperation::Linked, &link.place),
+            Verb::Move(step) => notes.moved(step),
+            Verb::Drop(drop) => notes.dropped(node, &drop.place),
+            Verb::Settle { .. } | Verb::Record(_) => {}
+        }
+        let directory_moved = matches!(op.verb, Verb::Move(_) | Verb::Drop(_))
+            && changes.iter().any(|change| {
+                matches!(change, Change::Name { was, now, .. }
+                    if [was, now].into_iter().flatten().any(|id| tree.node(*id).is_some_and(|n| n.is_directory())))
+            });
+        if directory_moved {
+            self.directories.clear();
+        }
+    }
+
+    fn path_of_place(&mut self, tree: &impl Tree, place: &Place) -> Vec<u8> {
+        let parent = self.directories.entry(place.parent).or_insert_with(|| {
+            let names = path_of(tree, place.parent).unwrap_or_default();
+            names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>().join(&b'/')
+        });
+        let separator: &[u8] = if parent.is_empty() { b"" } else { b"/" };
+        let path = [parent.as_slice(), separator, place.name.as_bytes()].concat();
+        let skip = path.len().saturating_sub(PATH_BYTES_MAX);
+        path[skip..].to_vec()
+    }
+}
+
+/// One op on its way into a [`Lineage`].
+struct Notes<'a, T: Tree> {
+    tree: &'a T,
+    op: u32,
+    changes: &'a [Change],
+    lineage: &'a mut Lineage,
+}
+
+impl<T: Tree> Notes<'_, T> {
+    fn path(&mut self, place: &Place) -> Vec<u8> {
+        self.lineage.path_of_place(self.tree, place)
+    }
+
+    fn push(&mut self, node: NodeId, operation: HistoryOperation, path: Vec<u8>, from: Option<Vec<u8>>) {
+        let mut content = self.content_after(node);
+        if operation == HistoryOperation::Removed {
+            content = Content { md5: None, length: 0, ..content };
+        }
+        self.lineage.events.push(Event { op: self.op, node, operation, path, from, content, save: None });
+    }
+
+    /// The content as the changes leave it; a removed node's as its tombstone has it.
+    fn content_after(&self, node: NodeId) -> Content {
+        let changed = self.changes.iter().rev().find_map(|change| match change {
+            Change::Node(id, Some(state)) if *id == node => Some(Content::from(state)),
+            Change::Tombstone(id, Some(tombstone)) if *id == node => Some(Content::from(&tombstone.node)),
+            _ => None,
+        });
+        let before = || self.tree.node(node).map(|state| Content::from(&state));
+        changed.or_else(before).unwrap_or(Content { version: Version::default(), md5: None, length: 0 })
+    }
+
+    fn at_place(&mut self, node: NodeId, operation: HistoryOperation, place: &Place) {
+        let path = self.path(place);
+        self.push(node, operation, path, None);
+    }
+
+    fn in_place(&mut self, node: NodeId, operation: HistoryOperation) {
+        let place = self.tree.places(node).into_iter().next();
+        let path = place.map_or(Vec::new(), |place| self.path(&place));
+        self.push(node, operation, path, None);
+    }
+
+    /// The node that vanished into another, and its tombstone.
+    fn succession(&self) -> Option<(NodeId, &Tombstone)> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Tombstone(id, Some(tombstone)) if tombstone.successor.is_some() => Some((*id, tombstone)),
+            _ => None,
+        })
+    }
+
+    fn saved(&mut self, survivor: NodeId, place: &Place, save: Save) {
+        self.at_place(survivor, HistoryOperation::Changed, place);
+        if let Some(event) = self.lineage.events.last_mut() {
+            event.save = Some(save);
+        }
+    }
+
+    fn moved(&mut self, step: &Move) {
+        let replaced = step.replaces.map(|replaced| replaced.node);
+        if let (Some((newcomer, _)), Some(survivor)) = (self.succession(), replaced) {
+            return self.saved(survivor, &step.to, Save { newcomer, moved_aside: false });
+        }
+        let (from, to) = (self.path(&step.from), self.path(&step.to));
+        match replaced {
+            Some(other) if step.exchange => {
+                self.push(other, HistoryOperation::Renamed, from.clone(), Some(to.clone()));
+            }
+            Some(other) => self.push(other, HistoryOperation::Removed, to.clone(), None),
+            None => {}
+        }
+        self.push(step.node, HistoryOperation::Renamed, to, Some(from));
+    }
+
+    fn dropped(&mut self, node: NodeId, place: &Place) {
+        match self.succession().map(|(newcomer, tombstone)| (newcomer, tombstone.place.clone())) {
+            Some((newcomer, saved_at)) => {
+                self.saved(node, &saved_at, Save { newcomer, moved_aside: true });
+            }
+            None => self.at_place(node, HistoryOperation::Removed, place),
+        }
+    }
+}
+
+impl HubSync {
+    pub(super) fn write_history<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, lineage: Lineage, entry: &LogEntry) {
+        for event in lineage.events {
+            if let Some(save) = event.save {
+                self.forget_halves(txn, event.node, save);
+            }
+            for path in [Some(&event.path), event.from.as_ref()].into_iter().flatten() {
+                txn.put(self.keys().path(path_hash(path), entry.sequence, event.node), Vec::new());
+            }
+            let row = HistoryRow {
+                operation: event.operation,
+                md5: event.content.md5,
+                length: event.content.length,
+                version: event.content.version,
+                member: entry.member,
+                time: entry.time,
+                path: event.path,
+                from: event.from,
+            };
+            txn.put(self.keys().history(event.node, entry.sequence, event.op), encode(&row));
+        }
+    }
+
+    /// Takes out the lines that a save by rename makes up for: the newcomer's last content, and the move aside.
+    fn forget_halves<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, survivor: NodeId, save: Save) {
+        use HistoryOperation::{Attributes, Changed, Made, Merged, Renamed};
+        let content = |operation| matches!(operation, Made | Changed | Merged);
+        let mut halves = self.newest_until(txn, save.newcomer, content);
+        if save.moved_aside {
+            let aside = self.newest_until(txn, survivor, |operation| operation != Attributes);
+            let is_aside = aside.last().is_some_and(|(_, operation)| *operation == Renamed);
+            halves.extend(aside.into_iter().filter(|_| is_aside));
+        }
+        halves.into_iter().for_each(|(key, _)| txn.remove(key));
+    }
+
+    /// Keys of a node's newest lines, up to and with the first one that `is_last` picks.
+    fn newest_until<K: Kv + ?Sized>(
+        &self,
+        kv: &K,
+        node: NodeId,
+        is_last: impl Fn(HistoryOperation) -> bool,
+    ) -> Vec<(Vec<u8>, HistoryOperation)> {
+        let mut lines = Vec::new();
+        for (key, value) in kv.scan_prefix(&self.keys().history_of(node)) {
+            let row: HistoryRow = decode("history row", &value).expect("rows of ours decode");
+            lines.push((key, row.operation));
+            if is_last(row.operation) {
+                break;
+            }
+        }
+        lines
+    }
+}

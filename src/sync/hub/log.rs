@@ -1,0 +1,86 @@
+//! The op log and the tree it leads to, read and appended.
+
+use super::HubSync;
+use super::keys::read;
+use super::records::Head;
+use crate::model::{Chain, CommitNumber, MemberNumber, Sequence, Timestamp};
+use crate::ops::Op;
+use crate::sync::kv::prefix_end;
+use crate::sync::{Kv, Pair, RowTree, Txn};
+use crate::wire::{LogEntry, Position, chain_next, decode, encode};
+
+/// A space's tree at one sequence, for a newcomer.
+pub struct Snapshot<'a> {
+    /// None before the first commit.
+    pub position: Option<Position>,
+    /// Rows as [`crate::wire::RowKey`] keys them.
+    pub rows: Box<dyn Iterator<Item = Pair> + 'a>,
+}
+
+impl HubSync {
+    pub(super) fn log_head<K: Kv + ?Sized>(&self, kv: &K) -> Option<Head> {
+        read(kv, &self.keys().head())
+    }
+
+    /// The last sequence of the log.
+    pub fn head<K: Kv + ?Sized>(&self, kv: &K) -> Option<Sequence> {
+        self.log_head(kv).map(|head| head.sequence)
+    }
+
+    /// The entry at a sequence.
+    pub fn entry_at<K: Kv + ?Sized>(&self, kv: &K, sequence: Sequence) -> Option<LogEntry> {
+        read(kv, &self.keys().entry(sequence))
+    }
+
+    /// Entries from a sequence on, in order.
+    pub fn entries<'a, K: Kv + ?Sized>(
+        &self,
+        kv: &'a K,
+        from: Sequence,
+    ) -> impl Iterator<Item = LogEntry> + use<'a, K> {
+        let rows = kv.scan(&self.keys().entry(from), &prefix_end(&self.keys().entries_prefix()));
+        rows.map(|(_, value)| decode("log entry", &value).expect("entries of ours decode"))
+    }
+
+    /// The tree at the head. `kv` must not change while the rows are taken: a store gives a frozen view for it.
+    pub fn snapshot<'a, K: Kv + ?Sized>(&self, kv: &'a K) -> Snapshot<'a> {
+        let position = self.log_head(kv).map(|head| Position { sequence: head.sequence, chain: head.chain });
+        let prefix = self.keys().tree();
+        let skip = prefix.len();
+        let rows = kv.scan_prefix(&prefix).map(move |(mut key, value)| (key.split_off(skip), value));
+        Snapshot { position, rows: Box::new(rows) }
+    }
+
+    /// Tells whether `position` is a point of this log.
+    pub(super) fn holds<K: Kv + ?Sized>(&self, kv: &K, position: Position) -> bool {
+        self.entry_at(kv, position.sequence).is_some_and(|entry| entry.chain == position.chain)
+    }
+
+    /// Reads the tree at the head with `read`.
+    pub fn with_tree<K: Kv + ?Sized, T>(&self, kv: &K, read: impl FnOnce(&RowTree<K>) -> T) -> T {
+        let prefix = self.keys().tree();
+        read(&RowTree { kv, prefix: &prefix })
+    }
+
+    /// Gives a commit's ops the next sequence. The entry's time is the hub's clock, but never before its predecessor's.
+    pub(super) fn next_entry<K: Kv + ?Sized>(
+        &self,
+        kv: &K,
+        (member, number): (MemberNumber, CommitNumber),
+        ops: Vec<Op>,
+        now: Timestamp,
+    ) -> LogEntry {
+        let head = self.log_head(kv);
+        let sequence = Sequence::after(head.map(|head| head.sequence));
+        let time = head.map_or(now, |head| head.time.max(now));
+        let previous = head.map_or(Chain::default(), |head| head.chain);
+        let chain = chain_next(previous, sequence, member, number, time, &ops);
+        LogEntry { sequence, member, number, time, ops, chain }
+    }
+
+    pub(super) fn append<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, entry: &LogEntry) {
+        let head = Head { sequence: entry.sequence, chain: entry.chain, time: entry.time };
+        txn.put(self.keys().entry(entry.sequence), encode(entry));
+        txn.put(self.keys().head(), encode(&head));
+    }
+}

@@ -1,0 +1,128 @@
+//! Hellos: numbers, secrets, and where a member goes on from.
+
+use super::*;
+
+fn position(bench: &Bench) -> Option<Position> {
+    let head = bench.hub.head(&bench.kv)?;
+    bench.hub.entry_at(&bench.kv, head).map(|entry| Position { sequence: head, chain: entry.chain })
+}
+
+#[test]
+fn an_unknown_device_is_told_nothing_but_that() {
+    let mut bench = Bench::new();
+    let refusal = bench.greet(9, &first_hello("eve")).unwrap_err();
+    assert_eq!(refusal, Refusal::unknown());
+    let foreign = Hello { format: WIRE_FORMAT + 1, ..first_hello("eve") };
+    assert_eq!(bench.greet(9, &foreign).unwrap_err().reason, RefuseReason::Format);
+}
+
+#[test]
+fn a_newcomer_to_an_empty_space_starts_with_nothing_and_a_later_one_with_a_snapshot() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada");
+    assert_eq!((ada.start, ada.head, ada.accepted), (Start::Tail, None, CommitNumber(0)));
+    bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
+    let bob = bench.join(2, Role::Reader, "bob");
+    assert_eq!(bob.start, Start::Snapshot { position: position(&bench) });
+    assert_ne!(bob.member, ada.member);
+    let frozen = bench.hub.snapshot(&bench.kv);
+    assert_eq!(frozen.position, position(&bench));
+    let rows: Vec<_> = frozen.rows.map(|(key, _)| decode_row_key(&key).unwrap()).collect();
+    assert!(rows.contains(&Row::Node(NodeId::ROOT)) && rows.contains(&Row::Node(node(ada.member, 2))));
+}
+
+#[test]
+fn a_welcome_that_was_lost_does_not_cost_a_member_its_number() {
+    let mut bench = Bench::new();
+    let first = bench.join(1, Role::Writer, "ada");
+    for _ in 0..3 {
+        let lost = bench.greet(1, &hello_after(&first, None)).unwrap();
+        assert_eq!(lost.member, first.member);
+    }
+    let second = bench.greet(1, &hello_after(&first, None)).unwrap();
+    let third = bench.greet(1, &hello_after(&second, None)).unwrap();
+    assert_eq!(third.member, first.member);
+    // The newer secret was shown: the older one is spent.
+    assert_ne!(bench.greet(1, &hello_after(&first, None)).unwrap().member, first.member);
+}
+
+#[test]
+fn of_a_state_and_its_copy_only_one_keeps_the_number() {
+    let mut bench = Bench::new();
+    let shared = bench.join(1, Role::Writer, "ada");
+    bench.accepted(shared.member, 1, vec![make_empty(node(shared.member, 2), "a")]);
+    let at = position(&bench);
+    let original = bench.greet(1, &hello_after(&shared, at)).unwrap();
+    assert_eq!((original.member, original.start), (shared.member, Start::Tail));
+    bench.accepted(shared.member, 2, vec![make_empty(node(shared.member, 3), "b")]);
+    let copy = bench.greet(1, &hello_after(&shared, at)).unwrap();
+    assert_ne!(copy.member, shared.member);
+    assert_eq!(copy.accepted, CommitNumber(0));
+    assert_eq!(copy.start, Start::Snapshot { position: position(&bench) });
+    assert_eq!(bench.greet(1, &hello_after(&original, at)).unwrap().member, shared.member);
+}
+
+#[test]
+fn a_copy_that_comes_first_takes_the_number_and_the_original_gets_another() {
+    let mut bench = Bench::new();
+    let shared = bench.join(1, Role::Writer, "ada");
+    let original = bench.greet(1, &hello_after(&shared, None)).unwrap();
+    let copy = bench.greet(1, &hello_after(&shared, None)).unwrap();
+    let original_again = bench.greet(1, &hello_after(&original, None)).unwrap();
+    assert_eq!(copy.member, shared.member);
+    assert_ne!(original_again.member, shared.member);
+    assert_eq!(original_again.start, Start::Tail);
+}
+
+#[test]
+fn a_state_shown_by_another_device_is_a_copy() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada");
+    bench.enrol(2, Role::Writer, "bob");
+    assert_ne!(bench.greet(2, &hello_after(&ada, None)).unwrap().member, ada.member);
+}
+
+#[test]
+fn a_position_that_is_not_in_this_log_leads_to_a_snapshot() {
+    let mut bench = Bench::new();
+    let mut ada = bench.join(1, Role::Writer, "ada");
+    bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
+    let here = position(&bench).unwrap();
+    let snapshot = Start::Snapshot { position: Some(here) };
+    let other_chain = Position { chain: Chain([1; 32]), ..here };
+    let beyond = Position { sequence: Sequence(9), ..here };
+    for (at, start) in
+        [(Some(here), Start::Tail), (Some(other_chain), snapshot), (Some(beyond), snapshot), (None, snapshot)]
+    {
+        ada = bench.greet(1, &hello_after(&ada, at)).unwrap();
+        assert_eq!((ada.member, ada.start), (MemberNumber(1), start), "{at:?}");
+    }
+    let other_space = Hello {
+        member: Some((SpaceId([8; 16]), ada.member, ada.incarnation)),
+        ..hello_after(&ada, Some(here))
+    };
+    let elsewhere = bench.greet(1, &other_space).unwrap();
+    assert_ne!(elsewhere.member, ada.member);
+    assert_eq!(elsewhere.start, snapshot);
+}
+
+#[test]
+fn a_member_of_a_hub_without_history_takes_the_empty_snapshot() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada");
+    let gone = Position { sequence: Sequence(3), chain: Chain([1; 32]) };
+    let welcome = bench.greet(1, &hello_after(&ada, Some(gone))).unwrap();
+    assert_eq!(welcome.start, Start::Snapshot { position: None });
+}
+
+#[test]
+fn what_a_member_says_of_its_progress_is_kept_and_never_beyond_the_head() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada");
+    let applied = |bench: &Bench| bench.hub.members(&bench.kv)[0].applied;
+    bench.run(|hub, txn| hub.applied(txn, ada.member, Sequence(4)));
+    assert_eq!(applied(&bench), None);
+    bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
+    bench.run(|hub, txn| hub.applied(txn, ada.member, Sequence(4)));
+    assert_eq!(applied(&bench), Some(Sequence(0)));
+}

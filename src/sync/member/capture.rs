@@ -1,0 +1,153 @@
+//! Captures: content as of a flush point becomes an op.
+
+use super::keys;
+use super::records::{Ino, Inode, content_of};
+use super::state::{Effects, LocalError, Replica, Work};
+use crate::model::{Body, ChunkId, Manifest, Timestamp};
+use crate::ops::{Op, Put, SetMeta, Tree, Verb};
+use crate::sync::kv::{Durability, Store};
+
+/// An inode's content as it was at a flush point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    pub ino: Ino,
+    pub manifest: Manifest,
+    /// The chunks of the manifest's list, where it is a tree.
+    pub list: Vec<(ChunkId, Vec<u8>)>,
+    pub mtime: Timestamp,
+}
+
+impl<S: Store> Replica<S> {
+    /// Takes content into the journal and clears the inode's dirty mark. Content equal to the last captured
+    /// makes no op. `now` is when the inode last changed.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`]; the mark then stays.
+    pub fn capture(&mut self, now: Timestamp, captured: Captured) -> Result<Effects, LocalError> {
+        let taken = self.transact(now, Durability::Process, |work| work.capture(captured));
+        taken.map(|((), effects)| effects)
+    }
+}
+
+impl<S: Store> Work<'_, S> {
+    fn capture(&mut self, mut captured: Captured) -> Result<(), LocalError> {
+        let ino = captured.ino;
+        for (chunk, bytes) in std::mem::take(&mut captured.list) {
+            self.txn.put(keys::spool(chunk), bytes);
+        }
+        // An inode that lost its last name meanwhile has nothing to say.
+        let Some(mut inode) = self.inode(ino) else { return Ok(()) };
+        if let Some(backing) = &mut inode.backing {
+            backing.content = Some(content_of(&captured.manifest));
+        }
+        // POSIX: changing content changes ctime.
+        inode.ctime = inode.ctime.max(self.now);
+        self.txn.remove(keys::dirty(ino));
+        let has_bytes = captured.manifest.length > 0;
+        if self.embryo(inode.node).is_some() {
+            self.capture_embryo(&inode, captured)?;
+            inode.unsent = has_bytes;
+        } else if inode.detached || self.is_outdated(&inode) {
+            return self.capture_detached(ino, inode, captured);
+        } else {
+            let put = self.capture_file(&inode, captured)?;
+            inode.unsent |= put && has_bytes;
+        }
+        inode.version = self.view().node(inode.node).map_or(inode.version, |node| node.version);
+        self.save_inode(ino, &inode);
+        self.want(inode.node);
+        Ok(())
+    }
+
+    /// Tells whether the node has gone on to another version than the one the inode's content came from.
+    fn is_outdated(&self, inode: &Inode) -> bool {
+        self.view().node(inode.node).is_none_or(|row| row.version != inode.version)
+    }
+
+    /// A new file's first flush point: its make enters the journal with this content.
+    fn capture_embryo(&mut self, inode: &Inode, captured: Captured) -> Result<(), LocalError> {
+        let Some((made, mut make)) = self.embryo(inode.node) else { return Ok(()) };
+        let Some(row) = self.view().node(inode.node) else { return Ok(()) };
+        let parent = make.place.parent;
+        let mtime_before = self.parent_mtime(&make.place);
+        self.erase(inode.node, &make.place);
+        self.txn.remove(keys::embryo(inode.node));
+        (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, captured.mtime);
+        make.owner = make.owner.map(|_| row.owner);
+        make.body = Body::File(captured.manifest);
+        let op = Op { time: made, verb: Verb::Make(make) };
+        self.write_op(&op)?;
+        self.append(op);
+        match mtime_before {
+            // Something happened in the directory since: its mtime must not go back.
+            Some(mtime) if mtime != made => Ok(self.set_mtime(parent, mtime)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether there was new content.
+    fn capture_file(&mut self, inode: &Inode, captured: Captured) -> Result<bool, LocalError> {
+        let Some(row) = self.view().node(inode.node) else { return Ok(false) };
+        let Some(manifest) = row.manifest() else { return Ok(false) };
+        if !manifest.same_content(&captured.manifest) {
+            self.submit(Verb::Put(put(inode, captured)))?;
+            return Ok(true);
+        }
+        if row.mtime != captured.mtime {
+            self.submit(Verb::SetMeta(SetMeta {
+                node: inode.node,
+                mode: None,
+                uid: None,
+                gid: None,
+                mtime: Some(captured.mtime),
+                xattrs: Vec::new(),
+            }))?;
+        }
+        Ok(false)
+    }
+
+    /// What was written while remote content took the file's place meets that content now.
+    fn capture_detached(&mut self, ino: Ino, mut inode: Inode, captured: Captured) -> Result<(), LocalError> {
+        let from = inode.node;
+        inode.unsent = captured.manifest.length > 0;
+        self.save_inode(ino, &inode);
+        self.detach(ino);
+        let content = content_of(&captured.manifest);
+        let op = Op { time: self.now, verb: Verb::Put(put(&inode, captured)) };
+        let nodes = self.replay_late(op);
+        // Whoever ended up with exactly this content takes the inode over, unless it has one.
+        let holder = nodes.into_iter().find(|node| {
+            let row = self.view().node(*node);
+            row.and_then(|row| row.manifest().map(content_of)) == Some(content)
+        });
+        match holder {
+            Some(node) if self.known_ino_of(node).is_none() => {
+                self.txn.remove(keys::detached(ino));
+                let version = self.view().node(node).map_or(inode.version, |row| row.version);
+                self.bind(ino, Inode { node, detached: false, version, ctime: self.now, ..inode });
+            }
+            // Whoever captures a detached inode spools its bytes first, so they are not lost with it.
+            _ => self.drop_detached(ino),
+        }
+        self.want(from);
+        Ok(())
+    }
+
+    fn drop_detached(&mut self, ino: Ino) {
+        if !self.state.open.contains_key(&ino) {
+            self.remove_inode(ino);
+        }
+    }
+}
+
+fn put(inode: &Inode, captured: Captured) -> Put {
+    Put {
+        node: inode.node,
+        base: inode.version,
+        manifest: captured.manifest,
+        mtime: captured.mtime,
+        attributes: None,
+        merged: None,
+        conflict: None,
+    }
+}

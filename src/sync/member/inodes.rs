@@ -1,0 +1,280 @@
+//! Inodes: which node each is, which backing file holds its content, and what the kernel is told of it.
+
+use super::keys;
+use super::records::{Backing, Ino, Inode, content_of};
+use super::state::{Effects, LocalError, Replica, Work};
+use crate::model::{Manifest, Node, NodeId, Timestamp, Version};
+use crate::ops::Tree;
+use crate::sync::kv::{Durability, Kv, Store};
+use crate::wire::{decode, encode};
+
+/// What the kernel is told of an inode, but for the size and mtime of one that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    pub node: NodeId,
+    pub row: Node,
+    /// 2 and one per subdirectory for a directory; else the number of names.
+    pub links: u32,
+    pub ctime: Timestamp,
+    pub detached: bool,
+}
+
+impl<S: Store> Replica<S> {
+    pub fn inode(&self, ino: Ino) -> Option<Inode> {
+        let value = self.store.get(&keys::inode(ino))?;
+        Some(decode("inode", &value).expect("records of ours decode"))
+    }
+
+    /// None where the inode is unknown, or its node is gone.
+    pub fn attributes(&self, ino: Ino) -> Option<Attributes> {
+        let inode = self.inode(ino)?;
+        let view = self.view();
+        let row = match view.node(inode.node) {
+            Some(row) => row,
+            None => view.tombstone(inode.node).filter(|_| inode.detached)?.node,
+        };
+        let links = match row.is_directory() {
+            true => 2 + view.subdirectories(inode.node),
+            false if inode.detached => 0,
+            false => view.places(inode.node).len() as u64,
+        };
+        let links = u32::try_from(links).unwrap_or(u32::MAX);
+        Some(Attributes { node: inode.node, row, links, ctime: inode.ctime, detached: inode.detached })
+    }
+
+    /// Tells whether the inode's content can be read here and now.
+    pub fn is_materialized(&self, ino: Ino) -> bool {
+        let Some(inode) = self.inode(ino) else { return false };
+        if inode.detached || self.is_dirty(ino) {
+            return true;
+        }
+        match self.view().node(inode.node) {
+            Some(node) => node.manifest().is_none_or(|manifest| holds(&inode, manifest)),
+            None => false,
+        }
+    }
+
+    /// Tells whether the inode's content has not been captured since it last changed.
+    pub fn is_dirty(&self, ino: Ino) -> bool {
+        self.store.get(&keys::dirty(ino)).is_some()
+    }
+
+    /// Inodes whose content is to be captured.
+    pub fn dirty_inodes(&self) -> Vec<Ino> {
+        self.store.scan_prefix(&[keys::DIRTY]).map(|(key, _)| Ino(keys::number_of(&key))).collect()
+    }
+
+    /// Backing files that are in use.
+    pub fn backing_files(&self) -> impl Iterator<Item = u64> + '_ {
+        let inodes = self.store.scan_prefix(&[keys::INODE]);
+        let named = inodes.filter_map(|(_, value)| {
+            let inode: Inode = decode("inode", &value).expect("records of ours decode");
+            inode.backing.map(|backing| backing.file)
+        });
+        named.chain(
+            self.store
+                .scan_prefix(&[keys::RETAINED])
+                .map(|(_, value)| decode("retained file", &value).expect("records of ours decode")),
+        )
+    }
+
+    /// The node's inode number: given at the first question, the same ever after.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn ino_of(&mut self, node: NodeId) -> Result<Ino, LocalError> {
+        match self.known_ino_of(node) {
+            Some(ino) => Ok(ino),
+            None => self.transact_now(|work| Ok(work.ino_of(node))).map(|(ino, _)| ino),
+        }
+    }
+
+    /// The node's inode number, if the kernel can know it.
+    pub fn known_ino_of(&self, node: NodeId) -> Option<Ino> {
+        let value = self.store.get(&keys::ino_of(node))?;
+        Some(decode("ino", &value).expect("records of ours decode"))
+    }
+
+    /// Counts a handle on the inode: from now on remote content for its node leaves it alone.
+    pub fn opened(&mut self, ino: Ino) {
+        *self.state.open.entry(ino).or_default() += 1;
+    }
+
+    /// Ends a handle. A detached inode that has nothing left to capture goes with its last one.
+    pub fn closed(&mut self, ino: Ino) -> Effects {
+        let Some(count) = self.state.open.get_mut(&ino) else { return Effects::default() };
+        *count -= 1;
+        if *count > 0 {
+            return Effects::default();
+        }
+        self.state.open.remove(&ino);
+        let over = self.inode(ino).is_some_and(|inode| inode.detached) && !self.is_dirty(ino);
+        if !over {
+            return Effects::default();
+        }
+        let removed = self.transact_now(|work| {
+            work.remove_inode(ino);
+            Ok(())
+        });
+        // A failed removal leaves a row that the next start removes.
+        removed.map(|((), effects)| effects).unwrap_or_default()
+    }
+
+    /// A number for a new backing file.
+    pub fn allocate_file(&mut self) -> u64 {
+        self.state.counters.file += 1;
+        self.state.counters.file
+    }
+
+    /// Gives an inode that is about to be written a backing file of its own.
+    ///
+    /// # Errors
+    /// [`LocalError::NoSuchInode`], [`LocalError::Write`].
+    pub fn set_backing(&mut self, ino: Ino, file: u64) -> Result<Effects, LocalError> {
+        let marked = self.transact_now(|work| {
+            let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
+            work.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
+            (inode.backing, inode.unsent) = (Some(Backing { file, content: None }), false);
+            work.save_inode(ino, &inode);
+            work.txn.put(keys::dirty(ino), Vec::new());
+            work.want(inode.node);
+            // The counter must be kept although it grew before this transaction began.
+            work.txn.put(keys::meta("counters"), encode(&work.state.counters));
+            Ok(())
+        });
+        marked.map(|((), effects)| effects)
+    }
+
+    /// Marks an inode durably as not captured, before its content changes.
+    ///
+    /// # Errors
+    /// [`LocalError::NoSuchInode`], [`LocalError::Write`].
+    pub fn mark_dirty(&mut self, ino: Ino) -> Result<Effects, LocalError> {
+        let marked = self.transact_now(|work| {
+            let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
+            if let Some(backing) = &mut inode.backing {
+                backing.content = None;
+            }
+            inode.unsent = false;
+            work.save_inode(ino, &inode);
+            work.txn.put(keys::dirty(ino), Vec::new());
+            work.want(inode.node);
+            Ok(())
+        });
+        marked.map(|((), effects)| effects)
+    }
+
+    /// The content that only the inode's backing file holds, and that a pending op needs.
+    pub fn unsent_content(&self, ino: Ino) -> Option<Manifest> {
+        let inode = self.inode(ino).filter(|inode| inode.unsent)?;
+        let manifest = self.view().node(inode.node)?.manifest().cloned()?;
+        holds(&inode, &manifest).then_some(manifest)
+    }
+
+    pub(super) fn transact_now<R>(
+        &mut self,
+        body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
+    ) -> Result<(R, Effects), LocalError> {
+        self.transact(Timestamp::default(), Durability::Process, body)
+    }
+}
+
+/// Tells whether the inode's backing file holds this content.
+pub(super) fn holds(inode: &Inode, manifest: &Manifest) -> bool {
+    manifest.length == 0 || inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
+}
+
+impl<S: Store> Work<'_, S> {
+    pub fn inode(&self, ino: Ino) -> Option<Inode> {
+        self.read(&keys::inode(ino))
+    }
+
+    pub fn save_inode(&mut self, ino: Ino, inode: &Inode) {
+        self.txn.put(keys::inode(ino), encode(inode));
+    }
+
+    pub fn known_ino_of(&self, node: NodeId) -> Option<Ino> {
+        self.read(&keys::ino_of(node))
+    }
+
+    pub fn ino_of(&mut self, node: NodeId) -> Ino {
+        if let Some(ino) = self.known_ino_of(node) {
+            return ino;
+        }
+        self.state.counters.ino += 1;
+        let ino = Ino(self.state.counters.ino);
+        let row = self.view().node(node);
+        let ctime = row.as_ref().map_or(self.now, |row| row.mtime);
+        let version = row.map_or(Version::default(), |row| row.version);
+        self.bind(ino, Inode { node, detached: false, version, backing: None, ctime, unsent: false });
+        ino
+    }
+
+    pub fn bind_root(&mut self) {
+        let root = Inode {
+            node: NodeId::ROOT,
+            detached: false,
+            version: Version::default(),
+            backing: None,
+            ctime: self.now,
+            unsent: false,
+        };
+        self.bind(Ino::ROOT, root);
+    }
+
+    /// Makes `ino` the inode of the node it names.
+    pub fn bind(&mut self, ino: Ino, inode: Inode) {
+        self.txn.put(keys::ino_of(inode.node), encode(&ino));
+        self.save_inode(ino, &inode);
+    }
+
+    /// Sets an inode's change time to now.
+    pub fn touch(&mut self, node: NodeId) {
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(mut inode) = self.inode(ino)
+        {
+            inode.ctime = self.now;
+            self.save_inode(ino, &inode);
+        }
+    }
+
+    /// Forgets an inode and gives up its backing file.
+    pub fn remove_inode(&mut self, ino: Ino) {
+        let Some(inode) = self.inode(ino) else { return };
+        if self.known_ino_of(inode.node) == Some(ino) {
+            self.txn.remove(keys::ino_of(inode.node));
+        }
+        self.txn.remove(keys::inode(ino));
+        self.txn.remove(keys::dirty(ino));
+        self.txn.remove(keys::detached(ino));
+        self.give_up_backing(ino, &inode);
+    }
+
+    /// Parts an inode from its backing file, which stays while a pending op needs it.
+    pub fn give_up_backing(&mut self, ino: Ino, inode: &Inode) {
+        let Some(backing) = inode.backing else { return };
+        match backing.content.filter(|_| inode.unsent && !self.state.open.contains_key(&ino)) {
+            Some(content) if self.txn.get(&keys::retained(content)).is_none() => {
+                self.txn.put(keys::retained(content), encode(&backing.file));
+            }
+            _ => self.effects.removed_files.push(backing.file),
+        }
+    }
+
+    /// Cuts an inode off from its node: its handles go on with the content they have.
+    pub fn detach(&mut self, ino: Ino) {
+        let Some(mut inode) = self.inode(ino) else { return };
+        if self.known_ino_of(inode.node) == Some(ino) {
+            self.txn.remove(keys::ino_of(inode.node));
+        }
+        inode.detached = true;
+        self.save_inode(ino, &inode);
+        self.txn.put(keys::detached(ino), Vec::new());
+        self.want(inode.node);
+    }
+
+    /// Tells whether handles or uncaptured content hold on to an inode.
+    pub fn is_held(&self, ino: Ino) -> bool {
+        self.state.open.contains_key(&ino) || self.txn.get(&keys::dirty(ino)).is_some()
+    }
+}

@@ -1,0 +1,146 @@
+//! The journal: ops the hub has not accepted, in the order they are to be sent.
+
+use super::keys;
+use super::state::{LocalError, Replica, Work};
+use crate::model::NodeId;
+use crate::ops::{Drop, Op, SetMeta, Tree, Verb};
+use crate::sync::kv::{Kv, Store};
+use crate::wire::{RowKey, SealedCommit, decode, encode};
+
+fn read_op(value: &[u8]) -> Op {
+    decode("journal op", value).expect("ops of ours decode")
+}
+
+/// The nodes an op is about: what a move replaces is among them.
+fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
+    let replaced = match &op.verb {
+        Verb::Move(rename) => rename.replaces.map(|replaced| replaced.node),
+        _ => None,
+    };
+    [op.verb.node()].into_iter().chain(replaced)
+}
+
+impl<S: Store> Replica<S> {
+    /// The commit that is sealed and not answered for good.
+    pub fn sealed(&self) -> Option<SealedCommit> {
+        let value = self.store.get(keys::SEALED)?;
+        Some(decode("sealed commit", &value).expect("commits of ours decode"))
+    }
+
+    /// The pending ops that are not sealed, in order, with their indexes.
+    pub fn journal(&self) -> impl Iterator<Item = (u64, Op)> + '_ {
+        let rows = self.store.scan_prefix(&[keys::JOURNAL]);
+        rows.map(|(key, value)| (keys::number_of(&key), read_op(&value)))
+    }
+}
+
+impl<S: Store> Work<'_, S> {
+    /// Puts an op at the journal's end. Attribute changes of one node that follow each other are one op.
+    pub fn append(&mut self, op: Op) {
+        self.effects.journal_grew = true;
+        if let Some(joined) = self.join_set_meta(&op) {
+            self.txn.put(keys::journal(self.state.counters.journal), encode(&joined));
+            return;
+        }
+        self.state.counters.journal += 1;
+        let index = self.state.counters.journal;
+        self.put_pending(index, &op);
+    }
+
+    /// Puts an op at an index of the journal, to be found by each node it is about.
+    pub fn put_pending(&mut self, index: u64, op: &Op) {
+        nodes_of(op).for_each(|node| self.txn.put(keys::pending(node, index), Vec::new()));
+        self.txn.put(keys::journal(index), encode(op));
+    }
+
+    fn join_set_meta(&self, op: &Op) -> Option<Op> {
+        let Verb::SetMeta(later) = &op.verb else { return None };
+        let last = self.txn.get(&keys::journal(self.state.counters.journal))?;
+        match read_op(&last).verb {
+            Verb::SetMeta(earlier) if earlier.node == later.node => {
+                Some(Op { time: op.time, verb: Verb::SetMeta(join(earlier, later.clone())) })
+            }
+            _ => None,
+        }
+    }
+
+    pub fn remove_pending(&mut self, index: u64) {
+        if let Some(value) = self.txn.get(&keys::journal(index)) {
+            nodes_of(&read_op(&value)).for_each(|node| self.txn.remove(keys::pending(node, index)));
+            self.txn.remove(keys::journal(index));
+        }
+    }
+
+    /// The pending ops that are not sealed, in order.
+    pub fn journal(&self) -> Vec<(u64, Op)> {
+        let rows = self.txn.scan_prefix(&[keys::JOURNAL]);
+        rows.map(|(key, value)| (keys::number_of(&key), read_op(&value))).collect()
+    }
+
+    pub fn sealed(&self) -> Option<SealedCommit> {
+        self.read(keys::SEALED)
+    }
+
+    pub fn has_pending(&self) -> bool {
+        let any = |tag: u8| self.txn.scan_prefix(&[tag]).next().is_some();
+        self.txn.get(keys::SEALED).is_some() || any(keys::JOURNAL) || any(keys::EMBRYO)
+    }
+
+    /// Takes a node that nobody else has seen out of view and journal, where `drop` removes its only name.
+    /// Returns false where it has been seen, or other ops build on it.
+    pub fn forget_unseen(&mut self, drop: &Drop) -> Result<bool, LocalError> {
+        let Some(ops) = self.unseen_ops(drop) else { return Ok(false) };
+        let node = drop.node;
+        ops.into_iter().for_each(|index| self.remove_pending(index));
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+        {
+            self.save_inode(ino, &super::Inode { unsent: false, ..inode });
+        }
+        self.erase(node, &drop.place);
+        self.unkeep(&[RowKey::place(node, &drop.place)]);
+        self.set_mtime(drop.place.parent, self.now)?;
+        Ok(true)
+    }
+
+    /// The journal indexes of a file's whole life, where it began unsealed and nothing but its own ops touch it.
+    fn unseen_ops(&self, drop: &Drop) -> Option<Vec<u64>> {
+        let node = self.view().node(drop.node)?;
+        let alone = self.view().places(drop.node) == [drop.place.clone()] && node.moved.is_none();
+        if !alone || node.manifest().is_none() || !self.view().conflicts_of(drop.node).is_empty() {
+            return None;
+        }
+        let indexes: Vec<u64> = self
+            .txn
+            .scan_prefix(&keys::pending_of(drop.node))
+            .map(|(key, _)| keys::number_of(&key))
+            .collect();
+        let simple = |(at, index): (usize, &u64)| {
+            let verb = self.txn.get(&keys::journal(*index)).map(|value| read_op(&value).verb);
+            match verb {
+                Some(Verb::Make(make)) => at == 0 && make.place == drop.place && make.conflict.is_none(),
+                Some(Verb::Put(_) | Verb::SetMeta(_)) => at > 0,
+                _ => false,
+            }
+        };
+        let whole = !indexes.is_empty() && indexes.iter().enumerate().all(simple);
+        (whole && self.made_unseen(drop.node)).then_some(indexes)
+    }
+
+    /// A make that brings a removed node back would leave the removal to be undone: that one was seen.
+    fn made_unseen(&self, node: NodeId) -> bool {
+        let slot = self.state.slot;
+        let kept = |row: Vec<u8>| self.read::<Option<Vec<u8>>>(&[&slot.base()[..], &row].concat());
+        kept(RowKey::node(node)) == Some(None) && kept(RowKey::tombstone(node)).is_none()
+    }
+}
+
+fn join(mut earlier: SetMeta, later: SetMeta) -> SetMeta {
+    earlier.mode = later.mode.or(earlier.mode);
+    earlier.uid = later.uid.or(earlier.uid);
+    earlier.gid = later.gid.or(earlier.gid);
+    earlier.mtime = later.mtime.or(earlier.mtime);
+    earlier.xattrs.retain(|(name, _)| later.xattrs.iter().all(|(newer, _)| newer != name));
+    earlier.xattrs.extend(later.xattrs);
+    earlier
+}

@@ -1,0 +1,131 @@
+//! Keys of a member's store. Each begins with a letter of its own:
+//!
+//! | letter | key | value |
+//! |---|---|---|
+//! | `V` | slot, tree row key | the view's row |
+//! | `B` | slot, tree row key | the base's row where it differs: `Option<Vec<u8>>` |
+//! | `J` | index | a pending op |
+//! | `Q` | node, index | nothing: finds a node's pending ops |
+//! | `C` | | the sealed commit |
+//! | `E` | node | a file made here that has had no flush point: its `Make` |
+//! | `I` | ino | [`super::Inode`] |
+//! | `N` | node | its ino |
+//! | `D` | ino | nothing: content not captured yet |
+//! | `T` | ino | nothing: an inode cut off from its node by remote content |
+//! | `W` | node | nothing: content to fetch |
+//! | `S` | chunk | bytes of unsent content whose file has gone on |
+//! | `R` | content | a backing file that no inode names, kept for a pending op |
+//! | `P` | index | [`super::Parked`] |
+//! | `X` | member number | member name |
+//! | `M` | name | counters and identity |
+
+use super::Ino;
+use crate::model::{ChunkId, Digest, MemberNumber, NodeId};
+
+pub const JOURNAL: u8 = b'J';
+pub const SPOOL: u8 = b'S';
+pub const RETAINED: u8 = b'R';
+pub const PARKED: u8 = b'P';
+pub const DIRTY: u8 = b'D';
+pub const DETACHED: u8 = b'T';
+pub const WANTED: u8 = b'W';
+pub const EMBRYO: u8 = b'E';
+pub const MEMBER: u8 = b'X';
+pub const INODE: u8 = b'I';
+pub const SEALED: &[u8] = b"C";
+
+/// Which of the two places for a tree is in use; a snapshot is staged in the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub u8);
+
+impl Slot {
+    pub fn view(self) -> [u8; 2] {
+        [b'V', self.0]
+    }
+
+    pub fn view_prefix(self) -> &'static [u8] {
+        if self.0 == 0 { b"V\x00" } else { b"V\x01" }
+    }
+
+    pub fn base(self) -> [u8; 2] {
+        [b'B', self.0]
+    }
+
+    pub fn other(self) -> Slot {
+        Slot(1 - self.0)
+    }
+}
+
+fn numbered(tag: u8, number: u64) -> Vec<u8> {
+    [&[tag][..], &number.to_be_bytes()].concat()
+}
+
+fn of_node(tag: u8, node: NodeId) -> Vec<u8> {
+    [&[tag][..], &node.to_bytes()].concat()
+}
+
+pub fn journal(index: u64) -> Vec<u8> {
+    numbered(JOURNAL, index)
+}
+
+pub fn pending_of(node: NodeId) -> Vec<u8> {
+    of_node(b'Q', node)
+}
+
+pub fn pending(node: NodeId, index: u64) -> Vec<u8> {
+    [pending_of(node), index.to_be_bytes().to_vec()].concat()
+}
+
+pub fn embryo(node: NodeId) -> Vec<u8> {
+    of_node(EMBRYO, node)
+}
+
+pub fn inode(ino: Ino) -> Vec<u8> {
+    numbered(INODE, ino.0)
+}
+
+pub fn ino_of(node: NodeId) -> Vec<u8> {
+    of_node(b'N', node)
+}
+
+pub fn dirty(ino: Ino) -> Vec<u8> {
+    numbered(DIRTY, ino.0)
+}
+
+pub fn detached(ino: Ino) -> Vec<u8> {
+    numbered(DETACHED, ino.0)
+}
+
+pub fn wanted(node: NodeId) -> Vec<u8> {
+    of_node(WANTED, node)
+}
+
+pub fn spool(chunk: ChunkId) -> Vec<u8> {
+    [&[SPOOL][..], &chunk.0].concat()
+}
+
+pub fn retained(content: Digest) -> Vec<u8> {
+    [&[RETAINED][..], &content.0].concat()
+}
+
+pub fn parked(index: u64) -> Vec<u8> {
+    numbered(PARKED, index)
+}
+
+pub fn member(number: MemberNumber) -> Vec<u8> {
+    [&[MEMBER][..], &number.0.to_be_bytes()].concat()
+}
+
+pub fn meta(name: &str) -> Vec<u8> {
+    [b"M", name.as_bytes()].concat()
+}
+
+/// The number at the end of a numbered key.
+pub fn number_of(key: &[u8]) -> u64 {
+    u64::from_be_bytes(*key.last_chunk::<8>().expect("a numbered key"))
+}
+
+/// The node at the end of a node's key.
+pub fn node_of(key: &[u8]) -> NodeId {
+    NodeId::from_bytes(*key.last_chunk::<12>().expect("a node's key"))
+}

@@ -1,0 +1,33 @@
+//! A member's state: its view of the tree, its journal, its inodes, and its conversation with the hub.
+//!
+//! Invariant: the view is the base with the journal replayed on it. The view's rows are stored whole; where
+//! the journal made a row differ from the base's, the base's row is kept beside it (`base.rs`). So local work
+//! writes the view and keeps what it overwrote; an accepted commit moves the base; remote entries move the
+//! base too and, where they meet rows the journal touched, undo the journal, apply and replay it.
+//!
+//! Order: every handler gathers its writes in one transaction and commits it before it returns; what is to be
+//! sent, shown to the kernel or removed from disk comes back as a value and happens afterwards.
+//!
+//! This module moves no bytes of content and opens no connection.
+
+mod base;
+mod capture;
+mod inodes;
+mod journal;
+mod keys;
+mod local;
+mod records;
+mod remote;
+mod replay;
+mod seal;
+mod session;
+mod snapshot;
+mod spool;
+mod state;
+
+pub use capture::Captured;
+pub use inodes::Attributes;
+pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
+pub use seal::InlineContent;
+pub use session::{Phase, SessionOutput};
+pub use state::{Effects, LocalError, Pending, Replica};

@@ -1,0 +1,226 @@
+//! Remote work: log entries move the base, accepted commits leave the journal, content comes in.
+
+use super::base::{BaseKv, write_base};
+use super::inodes::holds;
+use super::keys;
+use super::records::{Backing, Ino, Inode, content_of};
+use super::state::{Effects, LocalError, Replica, Work};
+use crate::model::{Digest, MemberNumber, Node, NodeId, Timestamp};
+use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply, resolve_successor};
+use crate::sync::kv::{Batch, Kv, Store, Txn};
+use crate::sync::rows::{RowTree, RowTreeMut};
+use crate::wire::{LogEntry, Position, Row, decode, decode_row_key};
+
+impl<S: Store> Replica<S> {
+    /// Swaps in fetched content: `file` holds what `content` names. Returns the file among the removed ones
+    /// where the node's content is another by now.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn materialized(&mut self, node: NodeId, content: Digest, file: u64) -> Result<Effects, LocalError> {
+        let swapped = self.transact_now(|work| {
+            work.txn.put(keys::meta("counters"), crate::wire::encode(&work.state.counters));
+            if !work.swap_in(node, content, file) {
+                work.effects.removed_files.push(file);
+            }
+            work.want(node);
+            Ok(())
+        });
+        swapped.map(|((), effects)| effects)
+    }
+}
+
+impl<S: Store> Work<'_, S> {
+    /// Applies a log entry to the base and, where the journal touched the same rows, replays the journal.
+    /// Returns whether it did touch them.
+    pub fn apply_entry(&mut self, entry: &LogEntry) -> Result<bool, Rejection> {
+        let rows = self.base_changes(entry.member, &entry.ops)?;
+        let touched = write_base(&mut self.txn, self.state.slot, rows);
+        let moves = |op: &Op| matches!(op.verb, Verb::Move(_));
+        // A cycle shows in no single row: two moves always meet.
+        let meets =
+            touched || (entry.ops.iter().any(moves) && self.journal().iter().any(|(_, op)| moves(op)));
+        self.save_position(Some(Position { sequence: entry.sequence, chain: entry.chain }));
+        Ok(meets)
+    }
+
+    /// Counts the sealed commit among the base before a snapshot replaces it, so that the rest of the journal
+    /// is replayed from a base it fits.
+    pub fn move_base_by_sealed(&mut self) {
+        let ops = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
+        let rows = self.base_changes(self.author(), &ops);
+        let rows = rows.expect("what stands in front of the journal applies to its base");
+        write_base(&mut self.txn, self.state.slot, rows);
+    }
+
+    fn base_changes(&self, author: MemberNumber, ops: &[Op]) -> Result<Batch, Rejection> {
+        let base = BaseKv { kv: &self.txn, slot: self.state.slot };
+        let mut above = Txn::new(&base);
+        let prefix = self.state.slot.view();
+        for op in ops {
+            let changes = apply(&RowTree { kv: &above, prefix: &prefix }, author, op)?;
+            RowTreeMut { txn: &mut above, prefix: &prefix }.write(changes);
+        }
+        Ok(above.into_batch())
+    }
+
+    /// Takes the accepted commit's ops out of the journal; the base has them now.
+    pub fn forget_accepted(&mut self) {
+        let Some(sealed) = self.sealed() else { return };
+        self.txn.remove(keys::SEALED.to_vec());
+        for op in &sealed.commit.ops {
+            let Some(manifest) = op.verb.manifest() else { continue };
+            let node = resolve_successor(&self.view(), op.verb.node());
+            if let Some(ino) = self.known_ino_of(node)
+                && let Some(inode) = self.inode(ino).filter(|inode| inode.unsent && holds(inode, manifest))
+            {
+                self.save_inode(ino, &Inode { unsent: false, ..inode });
+            }
+        }
+        self.accepted.extend(sealed.commit.ops);
+        self.clear_spool();
+    }
+
+    /// Compares the view's rows before and after this transaction: what changed is for the kernel, and content
+    /// that changed is to be fetched.
+    pub fn note_changes(&mut self) {
+        let prefix = self.state.slot.view();
+        let changed: Vec<(Vec<u8>, Option<Vec<u8>>)> = self
+            .txn
+            .batch()
+            .range(prefix.to_vec()..crate::sync::kv::prefix_end(&prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let mut nodes = Vec::new();
+        for (key, value) in changed {
+            let before = self.txn.get_below(&key);
+            if before == value {
+                continue;
+            }
+            let row = decode_row_key(&key[prefix.len()..]).expect("keys of ours decode");
+            if let Row::Node(id) = row {
+                nodes.push((id, before.as_deref().map(read_node), value.as_deref().map(read_node)));
+            }
+            self.effects.changed.push(row);
+        }
+        self.follow_content(nodes);
+    }
+
+    /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.
+    pub fn follow_content(&mut self, nodes: Vec<(NodeId, Option<Node>, Option<Node>)>) {
+        for (id, _, _) in nodes.iter().filter(|(_, _, now)| now.is_none()) {
+            self.pass_to_successor(*id);
+        }
+        for (id, before, now) in nodes {
+            match now {
+                None => self.lose(id),
+                Some(now) => self.update_content(id, before.as_ref(), &now),
+            }
+        }
+    }
+
+    fn pass_to_successor(&mut self, id: NodeId) {
+        let successor = self.view().tombstone(id).and_then(|tombstone| tombstone.successor);
+        let Some(successor) = successor.map(|successor| successor.node) else { return };
+        let Some(ino) = self.known_ino_of(id) else { return };
+        if self.is_held(ino) {
+            return;
+        }
+        let row = self.view().node(successor);
+        let fits = |inode: &Inode| {
+            row.as_ref().and_then(Node::manifest).is_some_and(|m| m.length > 0 && holds(inode, m))
+        };
+        if let Some(inode) = self.inode(ino).filter(fits)
+            && let Some(backing) = inode.backing
+            && let Some(content) = backing.content
+        {
+            let unsent = inode.unsent;
+            self.save_inode(ino, &Inode { backing: None, ..inode });
+            if self.swap_in(successor, content, backing.file) {
+                self.keep_unsent(successor, unsent);
+            } else {
+                self.effects.removed_files.push(backing.file);
+            }
+        }
+    }
+
+    /// Content that changed hands is still the only one the hub can get.
+    fn keep_unsent(&mut self, node: NodeId, unsent: bool) {
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+        {
+            self.save_inode(ino, &Inode { unsent, ..inode });
+        }
+    }
+
+    fn lose(&mut self, id: NodeId) {
+        self.txn.remove(keys::wanted(id));
+        match self.known_ino_of(id) {
+            Some(ino) if self.is_held(ino) => self.detach(ino),
+            Some(ino) => self.remove_inode(ino),
+            None => {}
+        }
+    }
+
+    fn update_content(&mut self, id: NodeId, before: Option<&Node>, now: &Node) {
+        let Some(manifest) = now.manifest() else { return };
+        if let Some(ino) = self.known_ino_of(id)
+            && let Some(inode) = self.inode(ino)
+        {
+            let same = before.and_then(Node::manifest).is_some_and(|old| old.same_content(manifest));
+            let here = inode.backing.is_some_and(|b| b.content == Some(content_of(manifest)));
+            if here {
+                self.save_inode(ino, &Inode { version: now.version, ..inode });
+            } else if same {
+                // What is being written here came from this very content, whatever its version is called now.
+                self.save_inode(ino, &Inode { version: now.version, ..inode });
+            } else if self.is_held(ino) {
+                self.detach(ino);
+            }
+        }
+        let content = content_of(manifest);
+        if let Some(file) = self.effects.ready.remove(&content)
+            && !self.swap_in(id, content, file)
+        {
+            self.effects.removed_files.push(file);
+        }
+        self.want(id);
+    }
+
+    /// Gives a node's inode the backing file that holds its content.
+    fn swap_in(&mut self, node: NodeId, content: Digest, file: u64) -> bool {
+        let Some(row) = self.view().node(node) else { return false };
+        if row.manifest().map(content_of) != Some(content) {
+            return false;
+        }
+        let ino: Ino = self.ino_of(node);
+        let Some(inode) = self.inode(ino) else { return false };
+        let dirty = self.txn.get(&keys::dirty(ino)).is_some();
+        if dirty || inode.backing.is_some_and(|backing| backing.content == Some(content)) {
+            return false;
+        }
+        self.give_up_backing(ino, &inode);
+        let backing = Some(Backing { file, content: Some(content) });
+        self.save_inode(ino, &Inode { backing, version: row.version, unsent: false, ..inode });
+        true
+    }
+
+    /// ctime is this mount's own: it moves when remote work changes the node.
+    pub fn touch_changed(&mut self, now: Timestamp) {
+        let nodes: Vec<NodeId> = self
+            .effects
+            .changed
+            .iter()
+            .filter_map(|row| match row {
+                Row::Node(id) | Row::Place(id, _) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        self.now = now;
+        nodes.into_iter().for_each(|node| self.touch(node));
+    }
+}
+
+fn read_node(value: &[u8]) -> Node {
+    decode("node row", value).expect("rows of ours decode")
+}

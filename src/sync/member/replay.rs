@@ -1,0 +1,179 @@
+//! Replaying the journal on a base that moved, and following what that does to inodes.
+
+use super::base::{BaseKv, ViewTree, revert};
+use super::keys::{self, Slot};
+use super::records::{Ino, Inode};
+use super::state::Work;
+use crate::model::{NodeId, Timestamp, Version};
+use crate::ops::{Make, Op, TreeMut, Verb, apply};
+use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
+use crate::sync::kv::{Kv, Store, Txn};
+use crate::sync::rows::RowTreeMut;
+use crate::wire::{SealedCommit, decode, encode};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tags of replayed ops: what is sealed comes first, then the journal's indexes, then files not captured yet.
+const TAG_SEALED: u64 = 0;
+const TAG_EMBRYO: u64 = u64::MAX;
+
+impl<S: Store> Work<'_, S> {
+    /// Undoes the pending ops, so that the view is the base, and does them again by the rules of `rebase`.
+    pub fn replay_pending(&mut self) {
+        revert(&mut self.txn, self.state.slot);
+        self.replay_on_base(self.state.slot);
+    }
+
+    /// Does the pending ops on a view that is the base. The old base is what stood in slot `old` when this
+    /// transaction began.
+    pub fn replay_on_base(&mut self, old: Slot) {
+        let sealed = self.sealed();
+        let embryos = self.take_embryos();
+        let pending = self.pending_in_order(sealed.as_ref(), &embryos);
+        let below = BaseKv { kv: self.txn.below(), slot: old };
+        let mut old_rows = Txn::new(&below);
+        let mut old_tree = RowTreeMut { txn: &mut old_rows, prefix: old.view_prefix() };
+        for op in std::mem::take(&mut self.accepted) {
+            let changes = apply(&old_tree, self.author(), &op);
+            old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
+        }
+        let replayed = self.run_replay(|tree, replayer| replay(tree, &mut old_tree, pending, replayer));
+        self.put_back(sealed, embryos, &replayed);
+        self.follow(&replayed);
+        if let Some(conflict) = replayed.conflicts.first() {
+            self.effects.journal_grew |= conflict.member == self.author();
+        }
+    }
+
+    /// Takes a late op by the rules of `rebase`. Returns the nodes that its resulting ops are about.
+    pub fn replay_late(&mut self, op: Op) -> Vec<NodeId> {
+        let late = Pending { op, tag: TAG_SEALED };
+        let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer));
+        let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
+        for pending in &replayed.ops {
+            self.append(pending.op.clone());
+        }
+        self.follow(&replayed);
+        self.note_changes();
+        nodes
+    }
+
+    fn run_replay(
+        &mut self,
+        run: impl FnOnce(&mut ViewTree<'_, '_, S>, Replayer<'_>) -> Replayed,
+    ) -> Replayed {
+        let author = self.author();
+        let name = self.state.identity.as_ref().map_or(&self.state.name, |identity| &identity.name).clone();
+        let counters = &mut self.state.counters;
+        let mut allocate = || {
+            counters.node += 1;
+            NodeId { member: author, counter: counters.node }
+        };
+        let mut tree = ViewTree { txn: &mut self.txn, slot: self.state.slot };
+        run(&mut tree, Replayer { author, member_name: &name, allocate: &mut allocate })
+    }
+
+    fn take_embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {
+        let rows: Vec<_> = self.txn.scan_prefix(&[keys::EMBRYO]).collect();
+        rows.into_iter()
+            .map(|(key, value)| {
+                (keys::node_of(&key), decode("embryo", &value).expect("records of ours decode"))
+            })
+            .collect()
+    }
+
+    fn pending_in_order(
+        &self,
+        sealed: Option<&SealedCommit>,
+        embryos: &BTreeMap<NodeId, (Timestamp, Make)>,
+    ) -> Vec<Pending> {
+        let sealed = sealed.into_iter().flat_map(|sealed| &sealed.commit.ops);
+        let mut pending: Vec<Pending> =
+            sealed.map(|op| Pending { op: op.clone(), tag: TAG_SEALED }).collect();
+        pending.extend(self.journal().into_iter().map(|(tag, op)| Pending { op, tag }));
+        pending.extend(embryos.values().map(|(made, make)| Pending {
+            op: Op { time: *made, verb: Verb::Make(make.clone()) },
+            tag: TAG_EMBRYO,
+        }));
+        pending
+    }
+
+    /// Writes journal, sealed commit and embryos as the replay left them.
+    fn put_back(
+        &mut self,
+        sealed: Option<SealedCommit>,
+        embryos: BTreeMap<NodeId, (Timestamp, Make)>,
+        replayed: &Replayed,
+    ) {
+        if !replayed.changed {
+            return;
+        }
+        let of = |tag: u64| replayed.ops.iter().filter(move |pending| pending.tag == tag);
+        let keeps_sealed = sealed
+            .is_some_and(|sealed| sealed.commit.ops.iter().eq(of(TAG_SEALED).map(|pending| &pending.op)));
+        if !keeps_sealed {
+            self.txn.remove(keys::SEALED.to_vec());
+        }
+        self.journal().into_iter().for_each(|(index, _)| self.remove_pending(index));
+        embryos.into_keys().for_each(|node| self.txn.remove(keys::embryo(node)));
+        for pending in &replayed.ops {
+            match (&pending.op.verb, pending.tag) {
+                (_, TAG_SEALED) if keeps_sealed => {}
+                (Verb::Make(make), TAG_EMBRYO) if make.body.kind() == crate::model::Kind::File => {
+                    self.txn.put(keys::embryo(make.node), encode(&(pending.op.time, make)));
+                }
+                _ => self.append(pending.op.clone()),
+            }
+        }
+    }
+
+    /// Brings inodes along where a replay put other nodes or versions in the place of theirs.
+    fn follow(&mut self, replayed: &Replayed) {
+        let nodes: BTreeSet<NodeId> =
+            replayed.nodes.keys().copied().chain(replayed.versions.keys().map(|(node, _)| *node)).collect();
+        let mut moves: Vec<(Ino, Inode, NodeId, Version)> = Vec::new();
+        for ino in nodes.iter().filter_map(|node| self.known_ino_of(*node)).chain(self.detached_of(&nodes)) {
+            let Some(inode) = self.inode(ino) else { continue };
+            let stood = (inode.node, inode.version);
+            let substitute = replayed.nodes.get(&inode.node).copied().unwrap_or(inode.node);
+            let (node, version) =
+                replayed.versions.get(&stood).copied().unwrap_or((substitute, inode.version));
+            if (node, version) != stood {
+                moves.push((ino, inode, node, version));
+            }
+        }
+        for (ino, inode, node, _) in &moves {
+            if *node != inode.node && self.known_ino_of(inode.node) == Some(*ino) {
+                self.txn.remove(keys::ino_of(inode.node));
+            }
+        }
+        let concerned: BTreeSet<NodeId> =
+            moves.iter().flat_map(|(_, inode, node, _)| [inode.node, *node]).collect();
+        moves.into_iter().for_each(|(ino, inode, node, version)| self.rebind(ino, inode, node, version));
+        // A node that lost its inode to another has its own content to fetch.
+        concerned.into_iter().for_each(|node| self.want(node));
+    }
+
+    fn rebind(&mut self, ino: Ino, inode: Inode, node: NodeId, version: Version) {
+        if inode.detached {
+            self.save_inode(ino, &Inode { node, version, ..inode });
+            return;
+        }
+        match self.known_ino_of(node) {
+            Some(other) if other != ino && self.is_held(other) => {
+                // Both are in use: the other stays the node's, this one goes on for its handles.
+                self.save_inode(ino, &Inode { node, version, ..inode });
+                self.detach(ino);
+                return;
+            }
+            Some(other) if other != ino => self.remove_inode(other),
+            _ => {}
+        }
+        self.bind(ino, Inode { node, version, ..inode });
+    }
+
+    fn detached_of(&self, nodes: &BTreeSet<NodeId>) -> Vec<Ino> {
+        let rows = self.txn.scan_prefix(&[keys::DETACHED]);
+        let inos = rows.map(|(key, _)| Ino(keys::number_of(&key)));
+        inos.filter(|ino| self.inode(*ino).is_some_and(|inode| nodes.contains(&inode.node))).collect()
+    }
+}

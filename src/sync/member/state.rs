@@ -1,0 +1,300 @@
+//! The replica: what a member is between two calls, and the transaction every call works in.
+
+use super::base::ViewTree;
+use super::keys::{self, Slot};
+use super::records::{Identity, Ino, Parked};
+use super::session::{Session, SessionOutput};
+use crate::model::{
+    CommitNumber, Digest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
+};
+use crate::ops::{Change, Op, Rejection, TreeMut};
+use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
+use crate::sync::rows::{RowTree, RowTreeMut};
+use crate::wire::{Position, Row, decode, encode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A member's state over the store that keeps it.
+pub struct Replica<S> {
+    pub(super) store: S,
+    pub(super) state: State,
+}
+
+/// What is held in memory; everything in it but the session can be read back from the store.
+pub(super) struct State {
+    pub slot: Slot,
+    pub counters: Counters,
+    pub identity: Option<Identity>,
+    pub position: Option<Position>,
+    pub session: Session,
+    /// Inodes with open handles, and how many.
+    pub open: BTreeMap<Ino, u32>,
+    /// The mount itself is read-only, whatever the role.
+    pub read_only: bool,
+    pub name: MemberName,
+}
+
+/// Numbers that only grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    pub ino: u64,
+    pub node: u64,
+    pub file: u64,
+    pub journal: u64,
+    pub commit: CommitNumber,
+    pub round: Round,
+}
+
+/// Why local work was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocalError {
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("the mount is read-only")]
+    ReadOnly,
+    #[error("no such inode")]
+    NoSuchInode,
+}
+
+/// What is to be done after a call's writes are committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Rows of the view that remote work changed: the kernel's copies are old.
+    pub changed: Vec<Row>,
+    /// Backing files that no inode names any more.
+    pub removed_files: Vec<u64>,
+    /// The journal has work to send.
+    pub journal_grew: bool,
+    /// Content is wanted.
+    pub wants_content: bool,
+    pub outputs: Vec<SessionOutput>,
+    /// Backing files filled before the call, by content; what the call did not use is among the removed.
+    pub(super) ready: BTreeMap<Digest, u64>,
+}
+
+impl Effects {
+    pub fn extend(&mut self, other: Effects) {
+        self.changed.extend(other.changed);
+        self.removed_files.extend(other.removed_files);
+        self.journal_grew |= other.journal_grew;
+        self.wants_content |= other.wants_content;
+        self.outputs.extend(other.outputs);
+    }
+}
+
+/// Work that the hub has not accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    pub ops: u64,
+    pub files: u64,
+    /// Bytes of content the ops bring.
+    pub bytes: u64,
+}
+
+/// One call's transaction: reads and gathered writes, and what is to follow them.
+pub(super) struct Work<'a, S: Store> {
+    pub txn: Txn<'a, S>,
+    pub state: &'a mut State,
+    pub effects: Effects,
+    pub now: Timestamp,
+    /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
+    pub accepted: Vec<Op>,
+}
+
+impl<S: Store> Replica<S> {
+    /// Takes up the state in `store`, or begins a new one under the member name `name`.
+    ///
+    /// # Errors
+    /// [`WriteError`] where a new state cannot be written.
+    pub fn open(store: S, name: MemberName) -> Result<Replica<S>, WriteError> {
+        let read = |key: &str| store.get(&keys::meta(key));
+        let slot = Slot(read("slot").map_or(0, |value| value[0]));
+        let first = Counters {
+            ino: Ino::ROOT.0,
+            node: NodeId::ROOT.counter,
+            file: 0,
+            // Room below for ops that go back to the journal's front.
+            journal: 1 << 32,
+            commit: CommitNumber::default(),
+            round: Round::default(),
+        };
+        let ours = "a record of ours decodes";
+        let counters = read("counters").map_or(first, |value| decode("counters", &value).expect(ours));
+        let identity = read("identity").map(|value| decode("identity", &value).expect(ours));
+        let position = read("position").map(|value| decode("position", &value).expect(ours));
+        let fresh = read("counters").is_none();
+        let session = Session::default();
+        let open = BTreeMap::new();
+        let state = State { slot, counters, identity, position, session, open, read_only: false, name };
+        let mut replica = Replica { store, state };
+        if fresh {
+            replica
+                .transact(Timestamp::default(), Durability::Power, |work| {
+                    let prefix = work.state.slot.view();
+                    let root = Change::Node(NodeId::ROOT, Some(Node::root()));
+                    RowTreeMut { txn: &mut work.txn, prefix: &prefix }.write(vec![root]);
+                    work.bind_root();
+                    Ok(())
+                })
+                .map_err(|error| match error {
+                    LocalError::Write(error) => error,
+                    other => WriteError::Failed(other.to_string()),
+                })?;
+        }
+        Ok(replica)
+    }
+
+    /// Runs `body` in a transaction and commits it. Where `body` fails nothing is written.
+    pub(super) fn transact<R>(
+        &mut self,
+        now: Timestamp,
+        durability: Durability,
+        body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
+    ) -> Result<(R, Effects), LocalError> {
+        let counters = self.state.counters;
+        let txn = Txn::new(&self.store);
+        let effects = Effects::default();
+        let mut work = Work { txn, state: &mut self.state, effects, now, accepted: Vec::new() };
+        let result = body(&mut work)?;
+        if work.state.counters != counters {
+            work.txn.put(keys::meta("counters"), encode(&work.state.counters));
+        }
+        let (batch, effects) = (work.txn.into_batch(), work.effects);
+        self.commit(batch, durability)?;
+        Ok((result, effects))
+    }
+
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
+        if batch.is_empty() && durability == Durability::Process {
+            return Ok(());
+        }
+        self.store.commit(batch, durability)
+    }
+
+    /// Makes everything committed so far survive the loss of power.
+    ///
+    /// # Errors
+    /// [`WriteError`] where the store cannot be synced.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        self.store.commit(Batch::new(), Durability::Power)
+    }
+
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The tree that the mount shows.
+    pub fn view(&self) -> RowTree<'_, S> {
+        RowTree { kv: &self.store, prefix: self.state.slot.view_prefix() }
+    }
+
+    /// Forbids local work, whatever the role allows.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.state.read_only = read_only;
+    }
+
+    /// Tells whether local work is refused: by the mount's options or by the member's role.
+    pub fn read_only(&self) -> bool {
+        let reader = self.state.identity.as_ref().is_some_and(|identity| identity.role == Role::Reader);
+        self.state.read_only || reader
+    }
+
+    pub fn identity(&self) -> Option<&Identity> {
+        self.state.identity.as_ref()
+    }
+
+    /// The name this member asks for until the hub has given it one.
+    pub fn wished_name(&self) -> &MemberName {
+        &self.state.name
+    }
+
+    pub fn position(&self) -> Option<Position> {
+        self.state.position
+    }
+
+    /// Work that the hub has not accepted.
+    pub fn pending(&self) -> Pending {
+        let mut pending = Pending::default();
+        let mut nodes = BTreeSet::new();
+        let mut count = |op: &Op| {
+            pending.ops += 1;
+            if let Some(manifest) = op.verb.manifest() {
+                pending.bytes += manifest.length;
+                nodes.insert(op.verb.node());
+            }
+        };
+        if let Some(sealed) = self.sealed() {
+            sealed.commit.ops.iter().for_each(&mut count);
+        }
+        for (_, value) in self.store.scan_prefix(&[keys::JOURNAL]) {
+            count(&decode("journal op", &value).expect("ops of ours decode"));
+        }
+        pending.files = nodes.len() as u64;
+        pending
+    }
+
+    /// Tells whether every local change has been accepted and nothing is still to be captured.
+    pub fn is_clean(&self) -> bool {
+        let none = |tag: u8| self.store.scan_prefix(&[tag]).next().is_none();
+        self.sealed().is_none() && none(keys::JOURNAL) && none(keys::DIRTY)
+    }
+
+    /// Ops the hub refused, with its reasons.
+    pub fn parked(&self) -> Vec<Parked> {
+        let rows = self.store.scan_prefix(&[keys::PARKED]);
+        rows.map(|(_, value)| decode("parked op", &value).expect("records of ours decode")).collect()
+    }
+
+    /// The name of a member of this space.
+    pub fn member_name(&self, number: MemberNumber) -> Option<MemberName> {
+        let value = self.store.get(&keys::member(number))?;
+        Some(decode("member name", &value).expect("records of ours decode"))
+    }
+
+    /// The node a path leads to.
+    pub fn resolve(&self, path: &[Name]) -> Option<NodeId> {
+        let view = self.view();
+        path.iter().try_fold(NodeId::ROOT, |at, name| crate::ops::Tree::child(&view, at, name))
+    }
+}
+
+impl<'a, S: Store> Work<'a, S> {
+    /// The member number local ops are judged by; 0 until the hub has given one.
+    pub fn author(&self) -> MemberNumber {
+        self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member)
+    }
+
+    pub fn view(&self) -> RowTree<'_, Txn<'a, S>> {
+        RowTree { kv: &self.txn, prefix: self.state.slot.view_prefix() }
+    }
+
+    pub fn view_mut(&mut self) -> ViewTree<'_, 'a, S> {
+        ViewTree { txn: &mut self.txn, slot: self.state.slot }
+    }
+
+    /// Reads a record of this member's own.
+    pub fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Option<T> {
+        self.txn.get(key).map(|value| decode("record", &value).expect("records of ours decode"))
+    }
+
+    pub fn new_node(&mut self) -> NodeId {
+        self.state.counters.node += 1;
+        NodeId { member: self.author(), counter: self.state.counters.node }
+    }
+
+    pub fn save_identity(&mut self, identity: Identity) {
+        self.txn.put(keys::meta("identity"), encode(&identity));
+        self.state.identity = Some(identity);
+    }
+
+    pub fn save_position(&mut self, position: Option<Position>) {
+        self.txn.set(keys::meta("position"), position.as_ref().map(encode));
+        self.state.position = position;
+    }
+
+    pub fn parent_mtime(&self, place: &Place) -> Option<Timestamp> {
+        crate::ops::Tree::node(&self.view(), place.parent).map(|node| node.mtime)
+    }
+}

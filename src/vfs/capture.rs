@@ -1,0 +1,318 @@
+//! Captures: at a flush point, what a backing file holds becomes the inode's content in the journal.
+//!
+//! A capture first reads while writing may go on, and throws its work away if a change was counted meanwhile:
+//! whoever made it has a flush point of its own to come. Where the flush point cannot wait (fsync, a rename)
+//! the second try keeps writers out.
+
+use super::attributes::{ctime_of, mtime_of};
+use super::content::{Content, OpenInode};
+use super::error::VfsError;
+use super::host::ContentFiles;
+use super::queue::Job;
+use super::reading::{Described, read_manifest};
+use super::volume::Volume;
+use crate::model::{ChunkId, Manifest, Timestamp};
+use crate::sync::Store;
+use crate::sync::member::{Captured, Ino};
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Files up to this size are captured by the call whose flush point it is, larger ones in the background.
+const CAPTURED_AT_ONCE_BYTES_MAX: u64 = 1024 * 1024;
+/// Chunks put aside in one transaction, in bytes.
+const SPOOL_BYTES: usize = 4 * 1024 * 1024;
+/// A file still open is captured once nobody has written to it for this long.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// What became of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// Content changed while it was read.
+    Disturbed,
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// Captures what a crash left dirty. To be called before the volume is mounted.
+    ///
+    /// # Errors
+    /// The first failure, after all inodes were tried; what failed stays marked.
+    pub fn recover(&self) -> Result<(), VfsError> {
+        let dirty = self.replica.lock().dirty_inodes();
+        dirty.into_iter().map(|ino| self.capture_now(ino)).fold(Ok(()), Result::and)
+    }
+
+    /// Works on captures until [`Volume::stop_captures`]; runs in a thread of its own.
+    pub fn run_captures(&self) {
+        while let Some(job) = self.queue.next() {
+            if let Some(open) = self.open.get(job.ino) {
+                let captured = match job.is_barrier {
+                    true => self.capture_surely(&open),
+                    false => self.try_capture(&open).map(|_| ()),
+                };
+                self.report(job.ino, captured);
+                self.prune_if_clean(&open);
+            }
+            self.queue.done();
+        }
+    }
+
+    /// Lets [`Volume::run_captures`] return once its queue is empty.
+    pub fn stop_captures(&self) {
+        self.queue.stop();
+    }
+
+    /// Captures files still open that have been quiet for a while. To be called every second or so.
+    pub fn capture_quiet(&self) {
+        let quiet_since = self.elapsed_ms().saturating_sub(QUIET.as_millis() as u64);
+        for open in self.open.all() {
+            if open.changed_at_ms() <= quiet_since && open.content.read().dirty {
+                self.capture_or_queue(&open);
+            }
+        }
+    }
+
+    /// Waits for handles that were flushed to be released, then captures whatever is still marked.
+    ///
+    /// # Errors
+    /// The first failure, after all inodes were tried.
+    pub fn capture_all(&self, deadline: Instant) -> Result<(), VfsError> {
+        self.settle_before_op(&[])?;
+        self.queue.wait_idle(deadline);
+        let dirty = self.replica.lock().dirty_inodes();
+        dirty.into_iter().map(|ino| self.capture_now(ino)).fold(Ok(()), Result::and)
+    }
+
+    /// Captures small files that their writers think closed, and waits for what was fsynced, so that ops get
+    /// into the log in the order programs made them.
+    pub(super) fn settle_before_op(&self, but: &[Ino]) -> Result<(), VfsError> {
+        let flushed = std::mem::take(&mut *self.flushed.lock());
+        for ino in flushed {
+            match self.open.get(ino) {
+                Some(_) if but.contains(&ino) => self.flushed.lock().push(ino),
+                Some(open) if open.flushed.swap(false, Ordering::Relaxed) => {
+                    let captured = self.capture_surely(&open);
+                    self.report(ino, captured);
+                }
+                _ => {}
+            }
+        }
+        self.queue.wait_for_barriers();
+        Ok(())
+    }
+
+    /// Remembers that a handle was flushed, where the capture that will follow is a small one.
+    pub(super) fn note_flushed(&self, open: &OpenInode) {
+        let small = {
+            let content = open.content.read();
+            let size = content.file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.len());
+            content.dirty && size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX)
+        };
+        if small && !open.flushed.swap(true, Ordering::Relaxed) {
+            self.flushed.lock().push(open.ino);
+        }
+    }
+
+    /// Captures an inode before this returns, whether it is open or not.
+    pub(super) fn capture_now(&self, ino: Ino) -> Result<(), VfsError> {
+        if !self.replica.lock().is_dirty(ino) {
+            return Ok(());
+        }
+        let open = self.acquire(ino, false);
+        let captured = self.capture_surely(&open);
+        self.release(ino, false);
+        captured
+    }
+
+    pub(super) fn capture_at_close(&self, open: &Arc<OpenInode>) {
+        let nobody = self.concerns_nobody(open.ino, &mut open.content.write());
+        if !nobody && open.content.read().dirty {
+            self.capture_or_queue(open);
+        }
+    }
+
+    pub(super) fn capture_at_sync(&self, open: &Arc<OpenInode>) -> Result<(), VfsError> {
+        if !open.content.read().dirty || self.orphans.get(open.ino).is_some() {
+            return Ok(());
+        }
+        if self.size_of(open)? <= CAPTURED_AT_ONCE_BYTES_MAX {
+            return self.capture_surely(open);
+        }
+        self.queue.push(Job { ino: open.ino, is_barrier: true });
+        Ok(())
+    }
+
+    fn capture_or_queue(&self, open: &Arc<OpenInode>) {
+        match self.size_of(open) {
+            Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
+                self.queue.push(Job { ino: open.ino, is_barrier: false });
+            }
+            _ => {
+                let captured = self.try_capture(open).map(|_| ());
+                self.report(open.ino, captured);
+            }
+        }
+    }
+
+    fn report(&self, ino: Ino, captured: Result<(), VfsError>) {
+        // The mark stays, so the content is taken at the next flush point or the next start.
+        captured.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "content was not captured"));
+    }
+
+    fn prune_if_clean(&self, open: &OpenInode) {
+        if !open.content.read().dirty {
+            self.open.prune(open.ino);
+        }
+    }
+
+    fn capture_surely(&self, open: &OpenInode) -> Result<(), VfsError> {
+        if self.try_capture(open)? == Outcome::Disturbed {
+            let _gate = open.gate.write();
+            self.capture_as_it_stands(open)?;
+        }
+        Ok(())
+    }
+
+    fn try_capture(&self, open: &OpenInode) -> Result<Outcome, VfsError> {
+        let changes = open.changes();
+        let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
+        let undisturbed = || open.changes() == changes;
+        let Some(described) = describe(file.as_deref(), undisturbed)? else {
+            return Ok(Outcome::Disturbed);
+        };
+        let _gate = open.gate.write();
+        if !undisturbed() {
+            return Ok(Outcome::Disturbed);
+        }
+        self.take(open, file.as_deref(), described).map(|()| Outcome::Done)
+    }
+
+    /// The caller keeps writers out.
+    fn capture_as_it_stands(&self, open: &OpenInode) -> Result<(), VfsError> {
+        let Some(file) = self.file_to_capture(open)? else { return Ok(()) };
+        match describe(file.as_deref(), || true)? {
+            Some(described) => self.take(open, file.as_deref(), described),
+            None => Err(VfsError::State("a file changed although writers were kept out".into())),
+        }
+    }
+
+    /// The file whose content is to be captured: none where there is nothing to capture, an inner none where
+    /// the content is empty and has no file yet.
+    #[allow(clippy::type_complexity)]
+    fn file_to_capture(&self, open: &OpenInode) -> Result<Option<Option<Arc<File>>>, VfsError> {
+        let mut content = open.content.write();
+        self.load(open.ino, &mut content);
+        if !content.dirty || self.concerns_nobody(open.ino, &mut content) {
+            return Ok(None);
+        }
+        if content.file.is_some() {
+            return Ok(Some(content.file.clone()));
+        }
+        let Some(inode) = self.replica.lock().inode(open.ino) else { return Ok(None) };
+        match inode.backing {
+            Some(backing) => Ok(Some(Some(content.set_file(self.files.open_write(backing.file)?, true)))),
+            None => Ok(Some(None)),
+        }
+    }
+
+    /// Hands content to the journal and clears the dirty mark. The caller keeps writers out.
+    fn take(&self, open: &OpenInode, file: Option<&File>, described: Described) -> Result<(), VfsError> {
+        let mut content = open.content.write();
+        if !content.dirty {
+            return Ok(());
+        }
+        if self.concerns_nobody(open.ino, &mut content) {
+            return Ok(());
+        }
+        let (mtime, ctime) = self.times_of_dirty(open, file)?;
+        let detached = self.replica.lock().inode(open.ino).is_some_and(|inode| inode.detached);
+        if let Some(file) = file.filter(|_| detached) {
+            // Its node has other content by now: these bytes go on in a file of their own.
+            self.spool_all(file)?;
+        }
+        let Described { manifest, list } = described;
+        let captured = Captured { ino: open.ino, manifest, list, mtime };
+        self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        // Its last name may have gone at the last moment.
+        if self.concerns_nobody(open.ino, &mut content) {
+            return Ok(());
+        }
+        content.dirty = false;
+        if !self.open.has_handles(open.ino) {
+            content.file = None;
+        }
+        Ok(())
+    }
+
+    /// Tells whether an inode's last name is gone. Its content stays dirty while it has handles: its size and
+    /// mtime are the file's.
+    fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
+        let is_gone = self.replica.lock().inode(ino).is_none();
+        if is_gone {
+            content.dirty &= self.open.has_handles(ino);
+        }
+        is_gone
+    }
+
+    fn times_of_dirty(
+        &self,
+        open: &OpenInode,
+        file: Option<&File>,
+    ) -> Result<(Timestamp, Timestamp), VfsError> {
+        let (attributes, _) = self.attributes(open.ino)?;
+        match file {
+            Some(file) => {
+                let data = file.metadata()?;
+                Ok((mtime_of(&data), attributes.ctime.max(ctime_of(&data))))
+            }
+            None => Ok((attributes.row.mtime, attributes.ctime)),
+        }
+    }
+
+    /// Puts aside the bytes that a pending op needs and that only this file holds, before they are changed.
+    pub(super) fn put_aside(&self, ino: Ino, file: &File) -> Result<(), VfsError> {
+        if self.replica.lock().unsent_content(ino).is_none() { Ok(()) } else { self.spool_all(file) }
+    }
+
+    /// Does so for an inode that is about to lose its last name while somebody has it open.
+    pub(super) fn put_aside_if_open(&self, ino: Ino) -> Result<(), VfsError> {
+        let unsent = self.replica.lock().unsent_content(ino).is_some();
+        match self.open.get(ino).filter(|_| unsent) {
+            Some(open) => {
+                let _gate = open.gate.write();
+                let file = self.file_to_read(&open)?;
+                file.map_or(Ok(()), |file| self.put_aside(ino, &file))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn spool_all(&self, file: &File) -> Result<(), VfsError> {
+        let mut gathered: Vec<(ChunkId, Vec<u8>)> = Vec::new();
+        let mut bytes_gathered = 0;
+        let spool = |chunks: Vec<(ChunkId, Vec<u8>)>| self.work(|replica| Ok(((), replica.spool(chunks)?)));
+        read_manifest(
+            file,
+            || true,
+            |chunk, bytes| {
+                gathered.push((chunk, bytes.to_vec()));
+                bytes_gathered += bytes.len();
+                if bytes_gathered >= SPOOL_BYTES {
+                    bytes_gathered = 0;
+                    spool(std::mem::take(&mut gathered))?;
+                }
+                Ok(())
+            },
+        )?;
+        spool(gathered)
+    }
+}
+
+fn describe(file: Option<&File>, go_on: impl Fn() -> bool) -> Result<Option<Described>, VfsError> {
+    match file {
+        Some(file) => read_manifest(file, go_on, |_, _| Ok(())),
+        None => Ok(Some(Described { manifest: Manifest::empty(), list: Vec::new() })),
+    }
+}

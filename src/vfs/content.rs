@@ -1,0 +1,76 @@
+//! An open inode: its backing file while it is open, and whether its content is dirty.
+
+use crate::sync::member::Ino;
+use parking_lot::RwLock;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// An inode that is open, or whose content is still to be captured.
+pub(super) struct OpenInode {
+    pub ino: Ino,
+    /// Whoever changes content holds this shared; a capture that must not be disturbed holds it alone.
+    pub gate: RwLock<()>,
+    pub content: RwLock<Content>,
+    /// Counts changes of content, each before it is made: an unchanged count means unchanged content.
+    changes: AtomicU64,
+    /// When content changed last, in milliseconds since the volume started.
+    changed_at: AtomicU64,
+    /// A writable handle was flushed after the last change: its owner thinks the file closed.
+    pub flushed: AtomicBool,
+    /// There are set-id bits or capabilities that a write must clear.
+    pub privileged: AtomicBool,
+}
+
+/// What is known of an open inode's content.
+#[derive(Default)]
+pub(super) struct Content {
+    /// Whether the other fields say what the store says.
+    pub loaded: bool,
+    /// The dirty mark stands in the store.
+    pub dirty: bool,
+    pub file: Option<Arc<File>>,
+    /// The file is open for writing.
+    pub writable: bool,
+}
+
+impl OpenInode {
+    pub fn new(ino: Ino) -> OpenInode {
+        OpenInode {
+            ino,
+            gate: RwLock::new(()),
+            content: RwLock::new(Content::default()),
+            changes: AtomicU64::new(0),
+            changed_at: AtomicU64::new(0),
+            flushed: AtomicBool::new(false),
+            privileged: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts a change that is about to be made.
+    pub fn note_change(&self, at_ms: u64) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.changed_at.store(at_ms, Ordering::Relaxed);
+    }
+
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    pub fn changed_at_ms(&self) -> u64 {
+        self.changed_at.load(Ordering::Relaxed)
+    }
+}
+
+impl Content {
+    pub fn set_file(&mut self, file: File, writable: bool) -> Arc<File> {
+        let file = Arc::new(file);
+        (self.file, self.writable) = (Some(file.clone()), writable);
+        file
+    }
+
+    /// The file, where the dirty mark stands and so it may be written at once.
+    pub fn file_to_write(&self) -> Option<Arc<File>> {
+        self.file.clone().filter(|_| self.dirty && self.writable)
+    }
+}

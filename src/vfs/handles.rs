@@ -1,0 +1,207 @@
+//! Handles: open, create, read, write, flush, fsync, release.
+
+use super::attributes::{FileType, Stat};
+use super::content::OpenInode;
+use super::error::VfsError;
+use super::host::ContentFiles;
+use super::names::NewNode;
+use super::prepare::Keep;
+use super::settings::Caller;
+use super::volume::Volume;
+use crate::sync::Store;
+use crate::sync::member::Ino;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Names an open file; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId(pub u64);
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenMode {
+    pub read: bool,
+    pub write: bool,
+    pub append: bool,
+    pub truncate: bool,
+    /// Creation fails where the name is taken.
+    pub exclusive: bool,
+}
+
+pub(super) struct Handle {
+    pub open: Arc<OpenInode>,
+    pub mode: OpenMode,
+}
+
+#[derive(Default)]
+pub(super) struct Handles {
+    by_id: RwLock<HashMap<FileId, Arc<Handle>>>,
+    last: AtomicU64,
+}
+
+impl Handles {
+    fn insert(&self, handle: Handle) -> FileId {
+        let id = FileId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        self.by_id.write().insert(id, Arc::new(handle));
+        id
+    }
+
+    pub fn get(&self, id: FileId) -> Result<Arc<Handle>, VfsError> {
+        self.by_id.read().get(&id).cloned().ok_or(VfsError::BadHandle)
+    }
+
+    fn remove(&self, id: FileId) -> Option<Arc<Handle>> {
+        self.by_id.write().remove(&id)
+    }
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// Opens a regular file. Only the first read waits for content, and truncation for none.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`], [`VfsError::IsDirectory`], [`VfsError::ReadOnly`].
+    pub fn open(&self, caller: Caller, ino: Ino, mode: OpenMode) -> Result<FileId, VfsError> {
+        match self.stat(ino)?.file_type {
+            FileType::File => {}
+            FileType::Directory => return Err(VfsError::IsDirectory),
+            _ => return Err(VfsError::Invalid),
+        }
+        if mode.write && self.replica.lock().read_only() {
+            return Err(VfsError::ReadOnly);
+        }
+        let open = self.acquire(ino, mode.write);
+        if mode.truncate
+            && let Err(error) =
+                self.cut(&open, 0).and_then(|()| self.clear_privileges(caller.keeps_set_id(), &open))
+        {
+            self.release(ino, mode.write);
+            return Err(error);
+        }
+        Ok(self.handles.insert(Handle { open, mode }))
+    }
+
+    /// Makes a regular file and opens it, or opens the one that has the name.
+    ///
+    /// # Errors
+    /// Those of [`Volume::make`] and [`Volume::open`].
+    pub fn create(
+        &self,
+        caller: Caller,
+        (parent, name): (Ino, &[u8]),
+        permissions: u16,
+        mode: OpenMode,
+    ) -> Result<(Stat, FileId), VfsError> {
+        match self.make_node(caller, parent, name, NewNode::file(permissions)) {
+            Ok(ino) => {
+                let open = self.acquire(ino, mode.write);
+                let file = self.handles.insert(Handle { open, mode });
+                Ok((self.stat(ino)?, file))
+            }
+            Err(VfsError::Exists) if !mode.exclusive => {
+                let stat = self.lookup(parent, name)?;
+                let file = self.open(caller, stat.ino, mode)?;
+                Ok((self.stat(stat.ino)?, file))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads into `buffer` and returns how many bytes there were; fewer than asked only at the end.
+    ///
+    /// # Errors
+    /// [`VfsError::NotMaterialized`] where the content does not arrive in time; those of `pread(2)`.
+    pub fn read(&self, id: FileId, offset: u64, buffer: &mut [u8]) -> Result<usize, VfsError> {
+        let handle = self.handles.get(id)?;
+        if !handle.mode.read && !handle.mode.write {
+            return Err(VfsError::BadHandle);
+        }
+        let Some(file) = self.file_to_read(&handle.open)? else { return Ok(0) };
+        let mut done = 0;
+        while done < buffer.len() {
+            match file.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(bytes) => done += bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes `bytes`. `from_cache` are pages the kernel writes back, which belong at `offset` even where the
+    /// handle appends.
+    ///
+    /// # Errors
+    /// [`VfsError::NoSpace`], [`VfsError::ReadOnly`]; those of `pwrite(2)`.
+    pub fn write(
+        &self,
+        id: FileId,
+        offset: u64,
+        bytes: &[u8],
+        from_cache: bool,
+        clears_privileges: bool,
+    ) -> Result<usize, VfsError> {
+        let handle = self.handles.get(id)?;
+        if !handle.mode.write {
+            return Err(VfsError::BadHandle);
+        }
+        let open = &*handle.open;
+        {
+            let _gate = open.gate.read();
+            let file = self.prepare(open, Keep::Content)?;
+            let offset = match handle.mode.append && !from_cache {
+                true => file.metadata()?.len(),
+                false => offset,
+            };
+            file.write_all_at(bytes, offset)?;
+        }
+        open.flushed.store(false, Ordering::Relaxed);
+        if open.privileged.load(Ordering::Relaxed) {
+            self.clear_privileges(!clears_privileges, open)?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// One of a handle's duplicates was closed. Captures nothing: the shell closes one before it writes.
+    ///
+    /// # Errors
+    /// [`VfsError::BadHandle`].
+    pub fn flush(&self, id: FileId) -> Result<(), VfsError> {
+        let handle = self.handles.get(id)?;
+        self.note_flushed(&handle.open);
+        Ok(())
+    }
+
+    /// Makes content and everything before it survive the loss of power, and makes it an op.
+    ///
+    /// # Errors
+    /// Those of `fsync(2)`.
+    pub fn sync_file(&self, id: FileId, data_only: bool) -> Result<(), VfsError> {
+        let handle = self.handles.get(id)?;
+        let file = handle.open.content.read().file.clone();
+        if let Some(file) = file {
+            if data_only { file.sync_data()? } else { file.sync_all()? }
+        }
+        self.capture_at_sync(&handle.open)?;
+        Ok(self.replica.lock().sync()?)
+    }
+
+    /// Makes names survive the loss of power.
+    ///
+    /// # Errors
+    /// [`VfsError::State`], [`VfsError::NoSpace`].
+    pub fn sync_directory(&self) -> Result<(), VfsError> {
+        self.settle_before_op(&[])?;
+        Ok(self.replica.lock().sync()?)
+    }
+
+    /// Ends a handle.
+    pub fn close(&self, id: FileId) {
+        if let Some(handle) = self.handles.remove(id) {
+            self.release(handle.open.ino, handle.mode.write);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a volume needs from the process it runs in: backing files, content that is still elsewhere, free room.
+
+use crate::sync::member::{Effects, Ino};
+use std::fs::File;
+use std::io;
+use std::time::Instant;
+
+/// Backing files, by number. One file holds one inode's content.
+pub trait ContentFiles: Send + Sync {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// Those of `open(2)`.
+    fn open_read(&self, file: u64) -> io::Result<File>;
+
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    /// Those of `open(2)`.
+    fn open_write(&self, file: u64) -> io::Result<File>;
+
+    /// Makes an empty file, in place of any that a crash left there, open for reading and writing.
+    ///
+    /// # Errors
+    /// Those of `open(2)`; `ENOSPC` where the room is kept for captures.
+    fn create(&self, file: u64) -> io::Result<File>;
+
+    /// Removes a file; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// Those of `unlink(2)`.
+    fn remove(&self, file: u64) -> io::Result<()>;
+}
+
+/// Content did not arrive before the deadline, or cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the content did not arrive in time")]
+pub struct NotMaterialized;
+
+/// Room on the device that holds the content, as `statfs(2)` tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    pub block_bytes: u32,
+    pub blocks: u64,
+    pub blocks_free: u64,
+    pub blocks_available: u64,
+    pub nodes: u64,
+    pub nodes_free: u64,
+}
+
+/// The process around a volume.
+pub trait Host: Send + Sync {
+    /// Fetches an inode's content and waits for it, holding no lock of the volume's.
+    ///
+    /// # Errors
+    /// [`NotMaterialized`] at the deadline.
+    fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized>;
+
+    /// Takes note of what local work brought about. Called in commit order with the replica locked, so it
+    /// passes the news on and returns; files to remove are the volume's matter and already gone from it.
+    fn happened(&self, effects: Effects);
+
+    /// The room that is left.
+    fn space(&self) -> Space;
+
+    /// Tells that content may no longer be written although the device has room.
+    fn refuses_writes(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,126 @@
+//! Names found and made: lookup, make, link.
+
+use super::attributes::Stat;
+use super::clock::now;
+use super::error::VfsError;
+use super::host::ContentFiles;
+use super::settings::Caller;
+use super::volume::Volume;
+use crate::model::{Body, InvalidName, Manifest, Name, Node, NodeId, Owner, Place};
+use crate::ops::{Link, Tree, Verb};
+use crate::sync::Store;
+use crate::sync::member::{Ino, Replica};
+
+const SET_GID: u16 = 0o2000;
+
+/// What a new node is to be.
+#[derive(Clone, Debug)]
+pub struct NewNode {
+    pub body: Body,
+    /// Permission and set-id bits, the umask taken off.
+    pub mode: u16,
+}
+
+impl NewNode {
+    pub fn file(mode: u16) -> NewNode {
+        NewNode { body: Body::File(Manifest::empty()), mode }
+    }
+}
+
+/// Checks bytes from the kernel and makes them a name.
+pub(super) fn name_of(bytes: &[u8]) -> Result<Name, VfsError> {
+    Name::new(bytes).map_err(|invalid| match invalid {
+        InvalidName::TooLong => VfsError::NameTooLong,
+        InvalidName::Dots => VfsError::Exists,
+        _ => VfsError::Invalid,
+    })
+}
+
+/// The node of a directory's inode and its row.
+pub(super) fn directory<S: Store>(replica: &Replica<S>, ino: Ino) -> Result<(NodeId, Node), VfsError> {
+    let inode = replica.inode(ino).filter(|inode| !inode.detached).ok_or(VfsError::NotFound)?;
+    let row = replica.view().node(inode.node).ok_or(VfsError::NotFound)?;
+    if row.is_directory() { Ok((inode.node, row)) } else { Err(VfsError::NotDirectory) }
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// The inode a name leads to.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`], [`VfsError::NotDirectory`], [`VfsError::NameTooLong`].
+    pub fn lookup(&self, parent: Ino, name: &[u8]) -> Result<Stat, VfsError> {
+        let name = name_of(name)?;
+        let ino = {
+            let mut replica = self.replica.lock();
+            let (parent, _) = directory(&replica, parent)?;
+            let node = replica.view().child(parent, &name).ok_or(VfsError::NotFound)?;
+            replica.ino_of(node)?
+        };
+        self.stat(ino)
+    }
+
+    /// Makes a node under a name that must be free. A regular file is closed at once, as `mknod(2)` has it.
+    ///
+    /// # Errors
+    /// [`VfsError::Exists`], [`VfsError::NotFound`], [`VfsError::NoSpace`], [`VfsError::ReadOnly`].
+    pub fn make(&self, caller: Caller, parent: Ino, name: &[u8], new: NewNode) -> Result<Stat, VfsError> {
+        let is_file = matches!(new.body, Body::File(_));
+        if !is_file {
+            self.settle_before_op(&[])?;
+        }
+        let ino = self.make_node(caller, parent, name, new)?;
+        if is_file {
+            self.capture_now(ino)?;
+        }
+        self.stat(ino)
+    }
+
+    pub(super) fn make_node(
+        &self,
+        caller: Caller,
+        parent: Ino,
+        name: &[u8],
+        new: NewNode,
+    ) -> Result<Ino, VfsError> {
+        let name = name_of(name)?;
+        self.work(|replica| {
+            let (parent, row) = directory(replica, parent)?;
+            let place = Place { parent, name };
+            let (mode, owner) = self.mode_and_owner(caller, &row, &new);
+            Ok(replica.make(now(), place, new.body, mode, owner)?)
+        })
+    }
+
+    /// POSIX: a set-group-id directory gives its group to what is made in it, and the bit to directories.
+    fn mode_and_owner(&self, caller: Caller, parent: &Node, new: &NewNode) -> (u16, Option<Owner>) {
+        let inherits = parent.mode & SET_GID != 0;
+        let mode = match new.body {
+            Body::Directory if inherits => new.mode | SET_GID,
+            _ => new.mode,
+        };
+        let gid = if inherits { parent.owner.gid } else { caller.gid };
+        let owner = Owner { uid: caller.uid, gid };
+        (mode & 0o7777, self.settings.shown_as.is_none().then_some(owner))
+    }
+
+    /// Gives an inode one more name.
+    ///
+    /// # Errors
+    /// [`VfsError::Exists`], [`VfsError::NotFound`], [`VfsError::NotPermitted`] for a directory.
+    pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Stat, VfsError> {
+        let name = name_of(name)?;
+        self.settle_before_op(&[])?;
+        // A file that nobody has heard of, or with content of its own, enters the log before its new name does.
+        self.capture_now(ino)?;
+        self.work(|replica| {
+            let (parent, _) = directory(replica, parent)?;
+            let inode = replica.inode(ino).filter(|inode| !inode.detached).ok_or(VfsError::NotFound)?;
+            if replica.view().node(inode.node).is_some_and(|row| row.is_directory()) {
+                return Err(VfsError::NotPermitted);
+            }
+            let link = Link { node: inode.node, place: Place { parent, name } };
+            Ok(((), replica.submit(now(), Verb::Link(link))?))
+        })?;
+        self.stat(ino)
+    }
+}

@@ -1,0 +1,70 @@
+//! The table of open inodes.
+//!
+//! Invariant: an inode is in the table while it has handles or its content is dirty, but for what a crash left
+//! dirty and [`super::Volume::recover`] captures.
+
+use super::content::OpenInode;
+use crate::sync::member::Ino;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Default)]
+pub(super) struct OpenTable {
+    slots: Mutex<HashMap<Ino, Slot>>,
+}
+
+struct Slot {
+    inode: Arc<OpenInode>,
+    handles: u32,
+    writers: u32,
+}
+
+/// What remains of an inode's handles after one of them went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Remaining {
+    pub handles: u32,
+    pub writers: u32,
+}
+
+impl OpenTable {
+    pub fn get(&self, ino: Ino) -> Option<Arc<OpenInode>> {
+        self.slots.lock().get(&ino).map(|slot| slot.inode.clone())
+    }
+
+    /// All open inodes.
+    pub fn all(&self) -> Vec<Arc<OpenInode>> {
+        self.slots.lock().values().map(|slot| slot.inode.clone()).collect()
+    }
+
+    /// Counts a handle. Tells whether it is the first.
+    pub fn add(&self, ino: Ino, writer: bool) -> (Arc<OpenInode>, bool) {
+        let mut slots = self.slots.lock();
+        let new = || Slot { inode: Arc::new(OpenInode::new(ino)), handles: 0, writers: 0 };
+        let slot = slots.entry(ino).or_insert_with(new);
+        slot.handles += 1;
+        slot.writers += u32::from(writer);
+        (slot.inode.clone(), slot.handles == 1)
+    }
+
+    /// Takes a handle away; the inode stays in the table.
+    pub fn subtract(&self, ino: Ino, writer: bool) -> Remaining {
+        let mut slots = self.slots.lock();
+        let Some(slot) = slots.get_mut(&ino) else { return Remaining { handles: 0, writers: 0 } };
+        slot.handles -= 1;
+        slot.writers -= u32::from(writer);
+        Remaining { handles: slot.handles, writers: slot.writers }
+    }
+
+    pub fn has_handles(&self, ino: Ino) -> bool {
+        self.slots.lock().get(&ino).is_some_and(|slot| slot.handles > 0)
+    }
+
+    /// Drops an inode that nobody has open. The caller knows that it is not dirty.
+    pub fn prune(&self, ino: Ino) {
+        let mut slots = self.slots.lock();
+        if slots.get(&ino).is_some_and(|slot| slot.handles == 0) {
+            slots.remove(&ino);
+        }
+    }
+}

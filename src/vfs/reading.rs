@@ -1,0 +1,82 @@
+//! Backing files read from end to end: cut, hashed, holes left out, in bounded memory.
+
+use super::error::VfsError;
+use crate::content::ManifestBuilder;
+use crate::model::{ChunkId, Manifest};
+use rustix::fs::SeekFrom;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// A run of a file: data, or a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    end: u64,
+    is_data: bool,
+}
+
+/// A content's manifest, and the chunks of its list where it is a tree: they stand in no file.
+pub(super) struct Described {
+    pub manifest: Manifest,
+    pub list: Vec<(ChunkId, Vec<u8>)>,
+}
+
+/// Reads a file to the end and hands each chunk to `sink`. Returns none if `go_on` says to stop.
+pub(super) fn read_manifest(
+    file: &File,
+    go_on: impl Fn() -> bool,
+    mut sink: impl FnMut(ChunkId, &[u8]) -> Result<(), VfsError>,
+) -> Result<Option<Described>, VfsError> {
+    let size = file.metadata()?.len();
+    let mut builder = ManifestBuilder::new();
+    let mut failed = Ok(());
+    let mut pass = |chunk: ChunkId, bytes: &[u8]| {
+        if failed.is_ok() {
+            failed = sink(chunk, bytes);
+        }
+    };
+    let mut buffer = vec![0; READ_BYTES.min(usize::try_from(size).unwrap_or(READ_BYTES))];
+    let mut at = 0;
+    while at < size {
+        let run = run_at(file, at, size)?;
+        if !run.is_data {
+            builder.push_hole(run.end - at, &mut pass);
+            at = run.end;
+            continue;
+        }
+        while at < run.end {
+            if !go_on() {
+                return Ok(None);
+            }
+            let wanted = usize::try_from(run.end - at).unwrap_or(READ_BYTES).min(buffer.len());
+            let bytes = file.read_at(&mut buffer[..wanted], at)?;
+            if bytes == 0 {
+                // Cut short while it was read: whoever did it has counted a change.
+                return Ok(None);
+            }
+            builder.push(&buffer[..bytes], &mut pass);
+            at += bytes as u64;
+        }
+    }
+    builder.end(&mut pass);
+    let mut list = Vec::new();
+    let manifest = builder.finish(&mut |chunk, bytes| list.push((chunk, bytes.to_vec())));
+    failed.map(|()| Some(Described { manifest, list }))
+}
+
+/// The run that begins at `at`. A file system that knows no holes tells one run of data.
+fn run_at(file: &File, at: u64, size: u64) -> Result<Run, VfsError> {
+    let data = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data,
+        Err(rustix::io::Errno::NXIO) => return Ok(Run { end: size, is_data: false }),
+        Err(rustix::io::Errno::INVAL) => return Ok(Run { end: size, is_data: true }),
+        Err(error) => return Err(error.into()),
+    };
+    if data > at {
+        return Ok(Run { end: data.min(size), is_data: false });
+    }
+    let hole = rustix::fs::seek(file, SeekFrom::Hole(at))?;
+    Ok(Run { end: hole.min(size), is_data: true })
+}

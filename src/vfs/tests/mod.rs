@@ -1,0 +1,6 @@
+//! A volume's behaviour, without a kernel.
+
+mod captures;
+mod names;
+mod orphans;
+mod support;

@@ -1,0 +1,224 @@
+//! A mounted space: what all operations share.
+
+use super::attributes::Stat;
+use super::clock::now;
+use super::content::Content;
+use super::error::VfsError;
+use super::handles::Handles;
+use super::host::{ContentFiles, Host, Space};
+use super::open::OpenTable;
+use super::orphans::{Orphan, Orphans};
+use super::queue::CaptureQueue;
+use super::settings::Settings;
+use crate::model::{Body, NodeId, Timestamp};
+use crate::sync::Store;
+use crate::sync::member::{Attributes, Effects, Ino, Replica};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A mounted space. Shared by the threads that serve the kernel, the one that captures, and the member.
+pub struct Volume<S: Store, F: ContentFiles> {
+    pub(super) replica: Mutex<Replica<S>>,
+    pub(super) files: F,
+    pub(super) host: Box<dyn Host>,
+    pub(super) settings: Settings,
+    pub(super) open: OpenTable,
+    pub(super) handles: Handles,
+    pub(super) orphans: Orphans,
+    pub(super) queue: CaptureQueue,
+    /// Inodes flushed after their last change and not captured yet, in that order.
+    pub(super) flushed: Mutex<Vec<Ino>>,
+    /// Access times that were set, for as long as the kernel holds the inode: they are not kept.
+    pub(super) atimes: Mutex<HashMap<Ino, Timestamp>>,
+    started: Instant,
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    pub fn new(replica: Replica<S>, files: F, host: Box<dyn Host>, settings: Settings) -> Volume<S, F> {
+        Volume {
+            replica: Mutex::new(replica),
+            files,
+            host,
+            settings,
+            open: OpenTable::default(),
+            handles: Handles::default(),
+            orphans: Orphans::default(),
+            queue: CaptureQueue::default(),
+            flushed: Mutex::default(),
+            atimes: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The replica, for the member's conversation with the hub. What its calls bring about goes to
+    /// [`Volume::remove_files`] and to the kernel by way of the member.
+    pub fn replica(&self) -> MutexGuard<'_, Replica<S>> {
+        self.replica.lock()
+    }
+
+    pub fn files(&self) -> &F {
+        &self.files
+    }
+
+    /// Runs local work on the replica and does what follows from it.
+    pub(super) fn work<R>(
+        &self,
+        body: impl FnOnce(&mut Replica<S>) -> Result<(R, Effects), VfsError>,
+    ) -> Result<R, VfsError> {
+        let mut replica = self.replica.lock();
+        let (result, mut effects) = body(&mut replica)?;
+        let removed = std::mem::take(&mut effects.removed_files);
+        self.host.happened(effects);
+        drop(replica);
+        self.remove_files(removed);
+        Ok(result)
+    }
+
+    /// Removes backing files that no inode names any more, but for those an unlinked inode still needs.
+    pub fn remove_files(&self, files: Vec<u64>) {
+        for file in self.orphans.unneeded(files) {
+            // Nothing is lost where this fails: the next start removes what no inode names.
+            if let Err(error) = self.files.remove(file) {
+                tracing::warn!(file, %error, "a backing file could not be removed");
+            }
+        }
+    }
+
+    /// The kernel holds on to the inode no longer.
+    pub fn forget(&self, ino: Ino) {
+        self.atimes.lock().remove(&ino);
+        if !self.open.has_handles(ino) && self.orphans.get(ino).is_some() {
+            self.open.prune(ino);
+            self.reap(ino);
+        }
+    }
+
+    /// Removes what only the kernel still held on to. To be called once the volume is unmounted.
+    pub fn end(&self) {
+        let files = self.orphans.clear();
+        self.remove_files(files);
+    }
+
+    /// Ends an orphan that nobody can reach any more.
+    fn reap(&self, ino: Ino) {
+        let file = self.orphans.remove(ino);
+        self.remove_files(file.into_iter().collect());
+    }
+
+    /// An inode's attributes.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`].
+    pub fn stat(&self, ino: Ino) -> Result<Stat, VfsError> {
+        let open = self.open.get(ino);
+        let content = open.as_ref().map(|open| open.content.read());
+        let (attributes, _) = self.attributes(ino)?;
+        let mut stat = Stat::of(ino, &attributes, &self.settings);
+        if let Some(content) = content.as_deref()
+            && matches!(attributes.row.body, Body::File(_))
+            && (content.dirty || attributes.detached)
+            && let Some(file) = &content.file
+        {
+            stat.overlay(&file.metadata()?);
+        }
+        if let Some(atime) = self.atimes.lock().get(&ino) {
+            stat.atime = *atime;
+        }
+        Ok(stat)
+    }
+
+    /// What the replica knows of an inode, or what is left of it; and whether it is an orphan.
+    pub(super) fn attributes(&self, ino: Ino) -> Result<(Attributes, bool), VfsError> {
+        if let Some(attributes) = self.replica.lock().attributes(ino) {
+            return Ok((attributes, false));
+        }
+        let orphan = self.orphans.get(ino).ok_or(VfsError::NotFound)?;
+        Ok((orphan.attributes, true))
+    }
+
+    /// A symlink's target.
+    ///
+    /// # Errors
+    /// [`VfsError::Invalid`] where the inode is something else.
+    pub fn read_link(&self, ino: Ino) -> Result<Vec<u8>, VfsError> {
+        match self.attributes(ino)?.0.row.body {
+            Body::Symlink(target) => Ok(target),
+            _ => Err(VfsError::Invalid),
+        }
+    }
+
+    /// Tells whether an inode has names, or is the root.
+    pub fn is_live(&self, ino: Ino) -> bool {
+        self.replica.lock().inode(ino).is_some_and(|inode| !inode.detached)
+    }
+
+    pub fn space(&self) -> Space {
+        self.host.space()
+    }
+
+    /// The inode the kernel may know for a node; none is made up.
+    pub fn known_ino(&self, node: NodeId) -> Option<Ino> {
+        self.replica.lock().known_ino_of(node)
+    }
+
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Brings an open inode's fields in line with the store, once.
+    pub(super) fn load(&self, ino: Ino, content: &mut Content) {
+        if !content.loaded {
+            content.dirty = self.replica.lock().is_dirty(ino);
+            content.loaded = true;
+        }
+    }
+
+    /// Counts a handle, or a use as short as one.
+    pub(super) fn acquire(&self, ino: Ino, writer: bool) -> Arc<super::content::OpenInode> {
+        let (open, first) = self.open.add(ino, writer);
+        self.replica.lock().opened(ino);
+        if first {
+            let mut content = open.content.write();
+            self.load(ino, &mut content);
+            // From now on remote content leaves the inode alone, but until now it may have been swapped.
+            if !content.dirty {
+                content.file = None;
+            }
+        }
+        open
+    }
+
+    /// Ends a handle; content that nobody writes any more is captured.
+    pub(super) fn release(&self, ino: Ino, writer: bool) {
+        let Some(open) = self.open.get(ino) else { return };
+        let remaining = self.open.subtract(ino, writer);
+        let closed = self.work(|replica| Ok(((), replica.closed(ino))));
+        closed.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "a close"));
+        if remaining.handles == 0 || (writer && remaining.writers == 0) {
+            self.capture_at_close(&open);
+        }
+        if remaining.handles == 0 && !open.content.read().dirty {
+            self.open.prune(ino);
+        }
+    }
+
+    /// Prepares the burial of a node's inode, should an op take its last name.
+    pub(super) fn orphan_to_be(&self, replica: &Replica<S>, node: NodeId) -> Option<(Ino, Orphan)> {
+        let ino = replica.known_ino_of(node)?;
+        let attributes = replica.attributes(ino)?;
+        let inode = replica.inode(ino)?;
+        let backing = inode.backing.filter(|_| replica.is_materialized(ino));
+        Some((ino, Orphan { attributes, file: backing.map(|backing| backing.file), owns_file: false }))
+    }
+
+    /// Keeps what is left of an inode if the op did take its last name.
+    pub(super) fn bury(&self, replica: &Replica<S>, victim: Option<(Ino, Orphan)>) {
+        if let Some((ino, orphan)) = victim
+            && replica.inode(ino).is_none()
+        {
+            self.orphans.insert(ino, orphan, now());
+        }
+    }
+}

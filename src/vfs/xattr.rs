@@ -1,0 +1,106 @@
+//! Extended attributes.
+
+use super::error::VfsError;
+use super::host::ContentFiles;
+use super::meta::no_change;
+use super::volume::Volume;
+use crate::model::{XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs};
+use crate::ops::SetMeta;
+use crate::sync::Store;
+use crate::sync::member::Ino;
+
+/// All attributes of one node together, in bytes.
+const XATTRS_BYTES_MAX: usize = 256 * 1024;
+/// Labels of security modules belong to a machine and never travel.
+const LABELS: [&[u8]; 5] =
+    [b"security.selinux", b"security.apparmor", b"security.SMACK64", b"security.ima", b"security.evm"];
+
+/// What a new attribute may meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XattrMode {
+    Any,
+    Create,
+    Replace,
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// An attribute's value.
+    ///
+    /// # Errors
+    /// [`VfsError::NoAttribute`]; [`VfsError::Unsupported`] for a kind that is not kept.
+    pub fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>, VfsError> {
+        self.check_name(name)?;
+        let row = self.attributes(ino)?.0.row;
+        row.xattrs.get(name).cloned().ok_or(VfsError::NoAttribute)
+    }
+
+    /// The names of all attributes that are shown, each with a NUL behind it.
+    ///
+    /// # Errors
+    /// [`VfsError::NotFound`].
+    pub fn xattr_names(&self, ino: Ino) -> Result<Vec<u8>, VfsError> {
+        let row = self.attributes(ino)?.0.row;
+        let shown = row.xattrs.keys().filter(|name| self.check_name(name).is_ok());
+        Ok(shown.flat_map(|name| name.iter().copied().chain([0])).collect())
+    }
+
+    /// Sets an attribute.
+    ///
+    /// # Errors
+    /// Those of `setxattr(2)`.
+    pub fn set_xattr(&self, ino: Ino, name: &[u8], value: &[u8], mode: XattrMode) -> Result<(), VfsError> {
+        self.check_name(name)?;
+        let (attributes, _) = self.attributes(ino)?;
+        let xattrs = &attributes.row.xattrs;
+        match (mode, xattrs.contains_key(name)) {
+            (XattrMode::Create, true) => return Err(VfsError::Exists),
+            (XattrMode::Replace, false) => return Err(VfsError::NoAttribute),
+            _ => {}
+        }
+        if value.len() > XATTR_VALUE_BYTES_MAX {
+            return Err(VfsError::TooBig);
+        }
+        if bytes_of(xattrs, name) + name.len() + value.len() > XATTRS_BYTES_MAX {
+            return Err(VfsError::NoSpace);
+        }
+        let change = vec![(name.to_vec(), Some(value.to_vec()))];
+        self.submit_meta(ino, SetMeta { xattrs: change, ..no_change(attributes.node) })
+    }
+
+    /// Removes an attribute.
+    ///
+    /// # Errors
+    /// [`VfsError::NoAttribute`].
+    pub fn remove_xattr(&self, ino: Ino, name: &[u8]) -> Result<(), VfsError> {
+        self.check_name(name)?;
+        let (attributes, _) = self.attributes(ino)?;
+        if !attributes.row.xattrs.contains_key(name) {
+            return Err(VfsError::NoAttribute);
+        }
+        let change = vec![(name.to_vec(), None)];
+        self.submit_meta(ino, SetMeta { xattrs: change, ..no_change(attributes.node) })
+    }
+
+    fn check_name(&self, name: &[u8]) -> Result<(), VfsError> {
+        if name.len() > XATTR_NAME_BYTES_MAX {
+            return Err(VfsError::BufferTooSmall);
+        }
+        if LABELS.iter().any(|label| name.starts_with(label)) {
+            return Err(VfsError::Unsupported);
+        }
+        let privileged = self.settings.shown_as.is_none();
+        let has_prefix = |prefix: &[u8]| name.starts_with(prefix);
+        if !has_prefix(b"user.") && !(privileged && (has_prefix(b"trusted.") || has_prefix(b"security."))) {
+            return Err(VfsError::Unsupported);
+        }
+        if name.ends_with(b".") && name.iter().filter(|byte| **byte == b'.').count() == 1 {
+            return Err(VfsError::Invalid);
+        }
+        Ok(())
+    }
+}
+
+/// What a node's attributes take, but for the one of this name.
+fn bytes_of(xattrs: &Xattrs, but: &[u8]) -> usize {
+    xattrs.iter().filter(|(name, _)| *name != but).map(|(name, value)| name.len() + value.len()).sum()
+}

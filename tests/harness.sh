@@ -1,0 +1,306 @@
+# Shared by the shell tests: a hub and members of its own, waits with limits, and a trap that clears up.
+#
+# A test sources this, calls `begin NAME`, does its work and checks, and calls `finish`. It ends with 0 where all
+# checks held, 77 where it was skipped, anything else where it failed. Only processes started here are ended.
+#
+#   FL0WFS_BIN        the directory with the programs [default: the release build]
+#   FL0WFS_TEST_DIR   where tests work; not below /tmp, where vim saves in another way [default: /var/tmp]
+#   FL0WFS_TEST_KEEP  not empty: leave everything behind for a look
+
+set -u -o pipefail
+export LC_ALL=C.UTF-8 TZ=UTC
+
+BIN=${FL0WFS_BIN:-${CARGO_TARGET_DIR:-$HOME/.cache/fl0wfs/target}/release}
+FL0WFS=$BIN/fl0wfs
+SPACE=notes
+declare -A PIDS=()      # members' daemons
+declare -A OPTIONS=()   # members' mount options
+HUB_PID=
+HUB_ADDRESS=
+WORK=
+
+say() { printf '%s\n' "$*"; }
+step() { printf '  - %s\n' "$*"; }
+
+fail() {
+    say "FAILED: $*" >&2
+    exit 1
+}
+
+skip() {
+    say "SKIPPED: $*" >&2
+    exit 77
+}
+
+need() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null || skip "$tool is not installed"
+    done
+}
+
+begin() {
+    [ -x "$FL0WFS" ] || fail "$FL0WFS is not built (cargo build --release --workspace)"
+    [ -c /dev/fuse ] || skip "there is no /dev/fuse"
+    need fusermount3
+    WORK=$(mktemp -d "${FL0WFS_TEST_DIR:-/var/tmp}/fl0wfs-$1.XXXXXX") || fail "no directory to work in"
+    trap clear_up EXIT
+    trap 'exit 130' INT TERM
+    unset FL0WFS_HOME
+    say "$1 (in $WORK)"
+}
+
+finish() {
+    say "ok"
+    exit 0
+}
+
+clear_up() {
+    local status=$? member point
+    trap - EXIT
+    [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
+    for member in "${!PIDS[@]}"; do
+        point=$(dir_of "$member")
+        end_process "${PIDS[$member]}" KILL
+        umount -l "$point" 2>/dev/null || fusermount3 -uz "$point" 2>/dev/null
+    done
+    [ -z "$HUB_PID" ] || end_process "$HUB_PID" KILL
+    if declare -F clear_up_more >/dev/null; then clear_up_more; fi
+    if [ -n "$WORK" ] && [ -z "${FL0WFS_TEST_KEEP:-}" ]; then
+        mountpoint_below "$WORK" || rm -rf --one-file-system "$WORK"
+    fi
+    exit "$status"
+}
+
+mountpoint_below() { grep -q " $1/" /proc/self/mountinfo; }
+
+show_logs() {
+    local log
+    for log in "$WORK"/hub.log "$WORK"/home-*/state/members/*/*/log; do
+        [ -s "$log" ] || continue
+        say "--- the end of $log" >&2
+        tail -n 15 "$log" >&2
+    done
+}
+
+# Ends a process started here and waits until it is gone.
+end_process() {
+    kill -s "$2" "$1" 2>/dev/null || return 0
+    wait_for 30 is_gone "$1" || { kill -s KILL "$1" 2>/dev/null; wait_for 10 is_gone "$1"; }
+    wait "$1" 2>/dev/null
+    return 0
+}
+
+# Gone, or a zombie that nobody has collected yet.
+is_gone() {
+    local stat
+    read -r stat 2>/dev/null < "/proc/$1/stat" || return 0
+    stat=${stat##*) }
+    [ "${stat%% *}" = Z ]
+}
+
+# --- waiting -------------------------------------------------------------------------------------------------
+
+# wait_for SECONDS COMMAND...: tries the command until it succeeds; false after so many seconds.
+wait_for() {
+    local limit=$(($1 * 1000000)) began=${EPOCHREALTIME/./}
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $((${EPOCHREALTIME/./} - began)) -lt "$limit" ] || return 1
+        pause
+    done
+}
+
+# A short pause between two looks, without a process of its own: nothing ever comes out of this pipe.
+exec {NOTHING}<> <(:)
+pause() { read -r -t 0.02 -u "$NOTHING" || :; }
+
+# must SECONDS DESCRIPTION COMMAND...: the command has to succeed within so many seconds.
+must() {
+    local seconds=$1 what=$2
+    shift 2
+    wait_for "$seconds" "$@" || fail "$what (waited $seconds s for: $*)"
+}
+
+# expect CODE COMMAND...: the command has to end with that exit code; its output is kept in $OUTPUT.
+expect() {
+    local code=$1 got
+    shift
+    OUTPUT=$("$@" 2>&1)
+    got=$?
+    [ "$got" = "$code" ] || fail "exit code $got, not $code, from: $* -- $OUTPUT"
+}
+
+# said TEXT: the last command that `expect` ran has to have said so.
+said() { [[ $OUTPUT == *"$1"* ]] || fail "this does not say \"$1\": $OUTPUT"; }
+
+same() { [ "$1" = "$2" ] || fail "${3:-values differ}: \"$1\" is not \"$2\""; }
+
+# --- the hub -------------------------------------------------------------------------------------------------
+
+# start_hub [ADDR:PORT]: starts it again where it was, or anywhere.
+start_hub() {
+    "$FL0WFS" hub serve --data "${HUB_DATA:-$WORK/hub}" --listen "${1:-${HUB_ADDRESS:-127.0.0.1:0}}" \
+        >"$WORK/hub.out" 2>>"$WORK/hub.log" &
+    HUB_PID=$!
+    wait_for 30 grep -q '^listening on ' "$WORK/hub.out" || fail "the hub does not listen"
+    HUB_ADDRESS=$(sed -n 's/^listening on //p' "$WORK/hub.out")
+}
+
+stop_hub() {
+    end_process "$HUB_PID" "${1:-TERM}"
+    HUB_PID=
+}
+
+kill_hub() { stop_hub KILL; }
+
+hub() {
+    local command=$1
+    shift
+    "$FL0WFS" hub $command "$@" --data "${HUB_DATA:-$WORK/hub}"
+}
+
+create_space() { hub "space create" "$SPACE" || fail "the space cannot be made"; }
+
+invite() { hub invite "$SPACE" --host "$HUB_ADDRESS" "$@"; }
+
+# --- members -------------------------------------------------------------------------------------------------
+
+home_of() { printf '%s/home-%s' "$WORK" "$1"; }
+dir_of() { printf '%s/%s' "$WORK" "$1"; }
+
+# fl MEMBER COMMAND...: runs fl0wfs as that member.
+fl() {
+    local member=$1
+    shift
+    FL0WFS_HOME=$(home_of "$member") "$FL0WFS" "$@"
+}
+
+# join MEMBER [INVITE OPTIONS]: makes a member of the space.
+join() {
+    local member=$1 url
+    shift
+    url=$(invite "$@") || fail "no invite for $member"
+    fl "$member" join "$url" --as work --name "$member" >/dev/null || fail "$member cannot join"
+    mkdir -p "$(dir_of "$member")"
+}
+
+# mount_member MEMBER [OPTIONS]: mounts it, with the options of last time where none are given.
+mount_member() {
+    local member=$1
+    [ $# -lt 2 ] || OPTIONS[$member]=$2
+    local options=${OPTIONS[$member]:-}
+    fl "$member" mount "work:$SPACE" "$(dir_of "$member")" ${options:+-o "$options"} || fail "$member cannot mount"
+    PIDS[$member]=$(pid_of "$member")
+}
+
+pid_of() { fl "$1" status "$(dir_of "$1")" --json | grep -o '"pid":[0-9]*' | cut -d: -f2; }
+
+# umount_member MEMBER [OPTIONS]: unmounts it; work that waits is no failure.
+umount_member() {
+    local member=$1 code
+    shift
+    fl "$member" umount "$(dir_of "$member")" "$@" 2>/dev/null
+    code=$?
+    [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code"
+    is_gone "${PIDS[$member]}" || fail "the daemon of $member outlives its mount"
+    unset "PIDS[$member]"
+}
+
+kill_member() { end_process "${PIDS[$1]}" KILL; }
+
+# start_members NAME...: joins and mounts.
+start_members() {
+    local member
+    for member in "$@"; do
+        join "$member"
+        mount_member "$member"
+    done
+}
+
+# sync_all MEMBER...: all have what all had. Twice, as the first round may make work for those before.
+sync_all() {
+    local member round
+    for round in 1 2; do
+        for member in "$@"; do
+            expect 0 fl "$member" sync "$(dir_of "$member")" --timeout "${SYNC_TIMEOUT:-120s}"
+        done
+    done
+}
+
+# --- comparing -----------------------------------------------------------------------------------------------
+
+# Names, kinds, modes, owners, link counts, sizes, mtimes to the nanosecond, targets; one line each, names escaped.
+list_tree() {
+    (cd "$1" && find . -mindepth 1 \( -type d -printf '%P\t%y\t%m\t%U:%G\t%n\t-\t%T@\t%l\0' \) -o \
+        -printf '%P\t%y\t%m\t%U:%G\t%n\t%s\t%T@\t%l\0') | LC_ALL=C sort -z | tr '\n\0' '\001\n'
+}
+
+# The bytes of all regular files.
+list_bytes() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r md5sum -z | tr '\n\0' '\001\n'); }
+
+# All extended attributes of users.
+list_xattrs() {
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m '^user\.' -e hex 2>/dev/null)
+}
+
+# Which names are one file.
+list_links() {
+    (cd "$1" && find . -type f -links +1 -printf '%i %P\0') | LC_ALL=C sort -z -k2 | tr '\n\0' '\001\n' |
+        awk '{ if (!($1 in first)) first[$1] = ++groups; print first[$1], substr($0, index($0, " ")) }'
+}
+
+# same_trees A B: everything that is to be equal is.
+same_trees() {
+    local what
+    for what in tree bytes xattrs links; do
+        { "list_$what" "$1" >"$WORK/$what.1" && "list_$what" "$2" >"$WORK/$what.2"; } || fail "$what: no list"
+        cmp -s "$WORK/$what.1" "$WORK/$what.2" && continue
+        diff "$WORK/$what.1" "$WORK/$what.2" | head -n 10 >&2
+        fail "$1 and $2 differ ($what)"
+    done
+}
+
+has() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+md5_of() { md5sum <"$1" | cut -d' ' -f1; }
+
+# log_md5s MEMBER PATH: the tags of a path's history, oldest first, one per line.
+log_md5s() {
+    fl "$1" log --json "$(dir_of "$1")/$2" | sed -n 's/.*"sync":{".*":{"md5":"\([^"]*\)"}}.*/\1/p' | tac
+}
+
+# --- measuring -----------------------------------------------------------------------------------------------
+
+# The most memory a process ever had, in KiB.
+peak_kib() { awk '/^VmHWM/ { print $2 }' "/proc/$1/status"; }
+
+# The CPU time a process has used, in hundredths of a second.
+cpu_ticks() {
+    local stat
+    read -r stat <"/proc/$1/stat"
+    set -- ${stat##*) }
+    printf '%s' $((${12} + ${13}))
+}
+
+# memory_below KIB: the hub and every member stayed under it.
+memory_below() {
+    local name pid peak
+    for name in hub "${!PIDS[@]}"; do
+        if [ "$name" = hub ]; then pid=$HUB_PID; else pid=${PIDS[$name]}; fi
+        peak=$(peak_kib "$pid")
+        step "peak memory of $name: $((peak / 1024)) MiB"
+        [ "$peak" -lt "$1" ] || fail "$name used $peak KiB"
+    done
+}
+
+# make_sources DIR COUNT: at least so many source files; real ones, as cargo has them, as often as it takes.
+make_sources() {
+    local registry=${CARGO_HOME:-$HOME/.cargo}/registry/src copy=0 files=0
+    [ -d "$registry" ] || fail "there are no sources in $registry"
+    while [ "$files" -lt "$2" ]; do
+        copy=$((copy + 1))
+        mkdir -p "$1/copy-$copy"
+        cp -r "$registry"/*/* "$1/copy-$copy/"
+        files=$(find "$1" -type f | wc -l)
+    done
+}
