@@ -258,7 +258,11 @@ mod tests {
         assert!(record.is_alive(&home));
         assert!(!record.wait_for_end(&home, Instant::now()));
         record.clear_dead(&home);
-        assert_eq!(MountRecord::list(&home).unwrap(), [record.clone()], "the living keep their record");
+        assert_eq!(
+            MountRecord::list(&home).unwrap(),
+            std::slice::from_ref(&record),
+            "the living keep their record"
+        );
         let MountClaim { files, _lock } = &claim;
         flock(_lock, FlockOperation::Unlock).unwrap();
         assert!(files.record.exists() && record.wait_for_end(&home, Instant::now()));
