@@ -1,5 +1,7 @@
 //! The same random calls on a plain directory and on a mount: results and trees must be equal.
 
+#![allow(clippy::disallowed_methods, reason = "a test of real mounts: files, threads and clocks belong here")]
+
 mod mounted;
 
 use fl0wfs::model::MemberNumber;

@@ -277,7 +277,7 @@ impl World {
     }
 
     pub fn check(&self) {
-        let hub = self.hub.with_tree(&self.hub_kv, |tree| describe(tree));
+        let hub = self.hub.with_tree(&self.hub_kv, describe);
         for actor in &self.actors {
             let view = describe(&actor.replica.view());
             assert_eq!(view, hub, "a member's tree differs from the hub's");

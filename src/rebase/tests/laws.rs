@@ -83,8 +83,11 @@ fn hold<S: Strategy>(cases: u32, strategy: S, law: impl Fn(S::Value)) {
     }
 }
 
+/// What each of three members does, in order.
+type Work = Vec<(usize, Deed)>;
+
 /// Three members work from a common state, send and get now and then, and at last everything.
-fn three_at_work((before, after): (Vec<(usize, Deed)>, Vec<(usize, Deed)>)) -> World {
+fn three_at_work((before, after): (Work, Work)) -> World {
     let mut world = World::new(3);
     world.run(&before);
     world.settle();
