@@ -6,6 +6,8 @@
 //!
 //! This layer decides nothing: it translates types and flags.
 
+#![allow(clippy::disallowed_methods, reason = "an edge: threads, clocks and the mount program belong here")]
+
 mod adapter;
 mod attach;
 mod convert;

@@ -8,7 +8,7 @@ use super::space::Space;
 use crate::model::{SpaceId, SpaceName};
 use crate::net::Fingerprint;
 use crate::store::RocksStore;
-use crate::sync::hub::{HubSync, create_space, list_spaces, purge_removed, remove_space};
+use crate::sync::hub::{HubSync, create_space, list_spaces, remove_space, removed_spaces};
 use crate::sync::{Durability, Store, Txn, WriteError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -203,15 +203,12 @@ fn unname(store: &RocksStore, name: &SpaceName) -> Result<SpaceId, AdminError> {
 /// Erases what removed spaces have left. An interrupted removal is finished at the next start.
 ///
 /// # Errors
-/// [`WriteError`]; what is left stays noted.
+/// [`WriteError`]; the rest is still to be erased then.
 pub fn purge(store: &RocksStore) -> Result<(), WriteError> {
-    for (space, prefix, note) in purge_removed(store) {
+    for (space, prefix) in removed_spaces(store) {
         store.chunks().remove_space(space)?;
+        // Order: the keys go last, because they tell that there is something to erase.
         store.remove_prefix(&prefix, Durability::Power)?;
-        let mut txn = Txn::new(store);
-        txn.remove(note);
-        let batch = txn.into_batch();
-        store.commit(batch, Durability::Power)?;
     }
     Ok(())
 }

@@ -66,7 +66,11 @@ pub async fn upload(
         sender.send_message(&ContentRequest::Put(group.to_vec())).await?;
         for &chunk in group {
             let bytes = tokio::task::block_in_place(|| read(chunk)).ok_or(ContentError::Lost(chunk))?;
-            sender.send(&bytes).await?;
+            match sender.send(&bytes).await {
+                // The hub has said why already.
+                Err(SendError::Stopped) => break,
+                sent => sent?,
+            }
         }
         match receiver.receive_message::<ContentReply>("reply to an upload").await? {
             Some(ContentReply::Stored) => {}

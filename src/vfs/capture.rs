@@ -5,13 +5,13 @@
 //! the second try keeps writers out.
 
 use super::attributes::{ctime_of, mtime_of};
-use super::content::OpenInode;
+use super::content::{Content, OpenInode};
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::queue::Job;
 use super::reading::{Described, read_manifest};
 use super::volume::Volume;
-use crate::model::{ChunkId, Manifest};
+use crate::model::{ChunkId, Manifest, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Captured, Ino};
 use std::fs::File;
@@ -127,7 +127,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     pub(super) fn capture_at_close(&self, open: &Arc<OpenInode>) {
-        if open.content.read().dirty {
+        let nobody = self.concerns_nobody(open.ino, &mut open.content.write());
+        if !nobody && open.content.read().dirty {
             self.capture_or_queue(open);
         }
     }
@@ -203,7 +204,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn file_to_capture(&self, open: &OpenInode) -> Result<Option<Option<Arc<File>>>, VfsError> {
         let mut content = open.content.write();
         self.load(open.ino, &mut content);
-        if !content.dirty {
+        if !content.dirty || self.concerns_nobody(open.ino, &mut content) {
             return Ok(None);
         }
         if content.file.is_some() {
@@ -222,20 +223,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if !content.dirty {
             return Ok(());
         }
-        let stat = match self.stat_of_dirty(open, file) {
-            // Its last name is gone, and what is in it concerns nobody any more.
-            Err(VfsError::NotFound) => None,
-            other => Some(other?),
-        };
-        if let Some((mtime, ctime)) = stat {
-            let detached = self.replica.lock().inode(open.ino).is_some_and(|inode| inode.detached);
-            if let Some(file) = file.filter(|_| detached) {
-                // Its node has other content by now: these bytes go on in a file of their own.
-                self.spool_all(file)?;
-            }
-            let Described { manifest, list } = described;
-            let captured = Captured { ino: open.ino, manifest, list, mtime };
-            self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        if self.concerns_nobody(open.ino, &mut content) {
+            return Ok(());
+        }
+        let (mtime, ctime) = self.times_of_dirty(open, file)?;
+        let detached = self.replica.lock().inode(open.ino).is_some_and(|inode| inode.detached);
+        if let Some(file) = file.filter(|_| detached) {
+            // Its node has other content by now: these bytes go on in a file of their own.
+            self.spool_all(file)?;
+        }
+        let Described { manifest, list } = described;
+        let captured = Captured { ino: open.ino, manifest, list, mtime };
+        self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        // Its last name may have gone at the last moment.
+        if self.concerns_nobody(open.ino, &mut content) {
+            return Ok(());
         }
         content.dirty = false;
         if !self.open.has_handles(open.ino) {
@@ -244,15 +246,22 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(())
     }
 
-    fn stat_of_dirty(
+    /// Tells whether an inode's last name is gone. Its content stays dirty while it has handles: its size and
+    /// mtime are the file's.
+    fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
+        let is_gone = self.replica.lock().inode(ino).is_none();
+        if is_gone {
+            content.dirty &= self.open.has_handles(ino);
+        }
+        is_gone
+    }
+
+    fn times_of_dirty(
         &self,
         open: &OpenInode,
         file: Option<&File>,
-    ) -> Result<(crate::model::Timestamp, crate::model::Timestamp), VfsError> {
-        let (attributes, is_orphan) = self.attributes(open.ino)?;
-        if is_orphan {
-            return Err(VfsError::NotFound);
-        }
+    ) -> Result<(Timestamp, Timestamp), VfsError> {
+        let (attributes, _) = self.attributes(open.ino)?;
         match file {
             Some(file) => {
                 let data = file.metadata()?;

@@ -13,6 +13,11 @@
 //! This layer checks no permissions (the kernel does), talks to no kernel and no network, and keeps no locks of
 //! applications.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "above the line: clocks, threads and backing files belong here"
+)]
+
 mod attributes;
 mod capture;
 mod clock;

@@ -47,6 +47,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn drop_name(&self, parent: Ino, name: Name, is_directory: bool) -> Result<(), VfsError> {
         let dropped = self.inode_under(parent, &name)?;
         self.settle_before_op(&[dropped])?;
+        if let Some(newcomer) = self.newcomer_to(dropped) {
+            // A save by backup ends here: what takes the old file's place enters the log before it does.
+            self.capture_now(newcomer)?;
+        }
         self.put_aside_if_open(dropped)?;
         self.work(|replica| {
             let (parent, _) = directory(replica, parent)?;
@@ -65,11 +69,25 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         })
     }
 
+    /// The file that stands where this one was moved aside from.
+    fn newcomer_to(&self, ino: Ino) -> Option<Ino> {
+        let replica = self.replica.lock();
+        let view = replica.view();
+        let aside = view.node(replica.inode(ino)?.node)?.moved?.from;
+        replica.known_ino_of(view.child(aside.parent, &aside.name)?)
+    }
+
     fn inode_under(&self, parent: Ino, name: &Name) -> Result<Ino, VfsError> {
         let mut replica = self.replica.lock();
         let (parent, _) = directory(&replica, parent)?;
         let node = replica.view().child(parent, name).ok_or(VfsError::NotFound)?;
         Ok(replica.ino_of(node)?)
+    }
+
+    /// Tells whether the log has not heard of a file: what names its node must wait for its first capture.
+    fn is_embryo(&self, ino: Ino) -> bool {
+        let replica = self.replica.lock();
+        replica.inode(ino).is_some_and(|inode| replica.is_embryo(inode.node))
     }
 
     /// Renames. Two names of one file are left as they are.
@@ -88,10 +106,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.settle_before_op(&[])?;
         self.capture_now(moved)?;
         if let Ok(replaced) = self.inode_under(new_parent, &new_name) {
+            if mode == RenameMode::Exchange || self.is_embryo(replaced) {
+                self.capture_now(replaced)?;
+            }
             self.put_aside_if_open(replaced)?;
-        }
-        if mode == RenameMode::Exchange {
-            self.capture_now(self.inode_under(new_parent, &new_name)?)?;
         }
         self.work(|replica| {
             let resolved = resolve(replica, (parent, name), (new_parent, new_name))?;

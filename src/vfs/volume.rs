@@ -89,7 +89,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The kernel holds on to the inode no longer.
     pub fn forget(&self, ino: Ino) {
         self.atimes.lock().remove(&ino);
-        if !self.open.has_handles(ino) {
+        if !self.open.has_handles(ino) && self.orphans.get(ino).is_some() {
+            self.open.prune(ino);
             self.reap(ino);
         }
     }
@@ -195,9 +196,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let remaining = self.open.subtract(ino, writer);
         let closed = self.work(|replica| Ok(((), replica.closed(ino))));
         closed.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "a close"));
-        if remaining.handles == 0 && self.orphans.get(ino).is_some() {
-            open.content.write().dirty = false;
-        } else if remaining.handles == 0 || (writer && remaining.writers == 0) {
+        if remaining.handles == 0 || (writer && remaining.writers == 0) {
             self.capture_at_close(&open);
         }
         if remaining.handles == 0 && !open.content.read().dirty {

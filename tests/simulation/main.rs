@@ -8,7 +8,8 @@ mod world;
 
 use world::World;
 
-const SEEDS_PER_RUN: u64 = 1_000;
+/// More by FL0WFS_SEEDS; these take a few seconds.
+const SEEDS_PER_RUN: u64 = 200;
 
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("FL0WFS_SEEDS") else { return 0..SEEDS_PER_RUN };

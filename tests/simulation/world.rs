@@ -199,29 +199,7 @@ impl World {
         let wanted = std::mem::take(&mut actor.wants_upload);
         if !wanted.is_empty() {
             for chunk in wanted {
-                let bytes = actor.chunk_bytes(chunk).unwrap_or_else(|| {
-                    let ops = actor.replica.sealed().unwrap().commit.ops;
-                    for op in ops.iter() {
-                        eprintln!("  {:?} by {:?}", op.verb, actor.replica.identity().map(|i| i.member));
-                        eprintln!(
-                            "      holds {:?}",
-                            op.verb.manifest().map(|m| (
-                                actor
-                                    .replica
-                                    .known_ino_of(op.verb.node())
-                                    .and_then(|i| actor.replica.inode(i)),
-                                fl0wfs::sync::member::content_of(m)
-                            ))
-                        );
-                    }
-                    for entry in self.hub.entries(&self.hub_kv, Sequence(0)) {
-                        eprintln!("{} m{} #{}", entry.sequence, entry.member.0, entry.number.0);
-                        for op in &entry.ops {
-                            eprintln!("     {:?}", op.verb);
-                        }
-                    }
-                    panic!("content of a pending op is somewhere")
-                });
+                let bytes = actor.chunk_bytes(chunk).expect("content of a pending op is somewhere");
                 self.hub_chunks.insert(chunk, bytes);
             }
             actor.replica.uploaded();
@@ -312,15 +290,7 @@ impl World {
     fn check_materialized(&self, actor: &Actor) {
         for (node, row) in nodes(&actor.replica.view()) {
             let Some(manifest) = row.manifest().filter(|manifest| manifest.length > 0) else { continue };
-            let ino = actor.replica.known_ino_of(node).unwrap_or_else(|| {
-                for entry in self.hub.entries(&self.hub_kv, Sequence(0)) {
-                    eprintln!("{} m{} #{}", entry.sequence, entry.member.0, entry.number.0);
-                    for op in &entry.ops {
-                        eprintln!("     {:?}", op.verb);
-                    }
-                }
-                panic!("{node} has no inode on {:?}", actor.replica.identity())
-            });
+            let ino = actor.replica.known_ino_of(node).unwrap_or_else(|| panic!("{node} has no inode"));
             let backing = actor.replica.inode(ino).and_then(|inode| inode.backing).expect("content is here");
             let bytes = &actor.files[&backing.file];
             assert!(manifest_of(bytes).0.same_content(manifest), "a file's bytes are not its row's");

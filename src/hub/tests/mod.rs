@@ -3,6 +3,8 @@
 mod administration;
 mod content;
 mod conversations;
+mod fences;
+mod full;
 mod hostile;
 mod slow;
 
@@ -27,12 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct TestHub {
     directory: TempDir,
     address: SocketAddr,
-    running: Option<(oneshot::Sender<()>, JoinHandle<Result<(), HubError>>)>,
+    running: Option<Running>,
 }
+
+/// How to stop a hub, and what came of it.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), HubError>>);
 
 impl TestHub {
     async fn start() -> TestHub {
-        let directory = TempDir::new().unwrap();
+        TestHub::start_in(TempDir::new().unwrap()).await
+    }
+
+    async fn start_in(directory: TempDir) -> TestHub {
         let mut hub = TestHub { directory, address: ([127, 0, 0, 1], 0).into(), running: None };
         hub.run().await;
         hub.admin(AdminRequest::SpaceCreate { space: space() }).await.unwrap();

@@ -8,7 +8,7 @@ use crate::ops::{Tree, resolve_successor};
 use crate::sync::Kv;
 use crate::sync::kv::prefix_end;
 use crate::wire::{HISTORY_RECORDS_MAX, HistoryOf, HistoryPage, HistoryRecord, decode};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Lines of one answer, in bytes of their paths; well below a frame.
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -124,7 +124,7 @@ impl HubSync {
         lines: Vec<(Sequence, NodeId, HistoryRow)>,
         limit: usize,
     ) -> HistoryPage {
-        let mut names: HashMap<MemberNumber, Option<MemberName>> = HashMap::new();
+        let mut names: BTreeMap<MemberNumber, Option<MemberName>> = BTreeMap::new();
         let mut page = HistoryPage::default();
         let mut bytes = 0;
         for (sequence, node, row) in lines {

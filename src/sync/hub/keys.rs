@@ -3,7 +3,6 @@
 //! | key | value |
 //! |---|---|
 //! | `n` space name | space id |
-//! | `x` space id | nothing: a removed space whose keys are still to be erased |
 //! | `s` space id `c` | the counter of member numbers |
 //! | `s` space id `d` device | [`DeviceRow`](super::records::DeviceRow) |
 //! | `s` space id `g` | the log's [`Head`](super::records::Head) |
@@ -18,6 +17,7 @@
 //! | `s` space id `v` token hash | [`InviteRow`](super::records::InviteRow) |
 //! | `s` space id `w` token hash, device | nothing: the device redeemed the invite |
 //!
+//! A space without a name is removed, and its keys are still to be erased.
 //! Numbers are big-endian, so that keys sort as they do; inverted ones sort newest first.
 
 use super::records::{Device, TokenHash};
@@ -34,12 +34,14 @@ pub(super) fn space_names() -> Vec<u8> {
     b"n".to_vec()
 }
 
-pub(super) fn removed(space: SpaceId) -> Vec<u8> {
-    [&b"x"[..], &space.0].concat()
+/// Where the keys of all spaces begin.
+pub(super) fn all_spaces() -> Vec<u8> {
+    b"s".to_vec()
 }
 
-pub(super) fn all_removed() -> Vec<u8> {
-    b"x".to_vec()
+/// The space that a key belongs to.
+pub(super) fn space_of(key: &[u8]) -> Option<SpaceId> {
+    key.strip_prefix(b"s")?.first_chunk().map(|id| SpaceId(*id))
 }
 
 /// Where all keys of a space begin.
@@ -74,7 +76,7 @@ impl Keys {
         self.key(b'd', &[&device.0])
     }
 
-    pub(super) fn head_key(&self) -> Vec<u8> {
+    pub(super) fn head(&self) -> Vec<u8> {
         self.key(b'g', &[])
     }
 

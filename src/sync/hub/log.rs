@@ -19,7 +19,7 @@ pub struct Snapshot<'a> {
 
 impl HubSync {
     pub(super) fn log_head<K: Kv + ?Sized>(&self, kv: &K) -> Option<Head> {
-        read(kv, &self.keys().head_key())
+        read(kv, &self.keys().head())
     }
 
     /// The last sequence of the log.
@@ -81,6 +81,6 @@ impl HubSync {
     pub(super) fn append<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, entry: &LogEntry) {
         let head = Head { sequence: entry.sequence, chain: entry.chain, time: entry.time };
         txn.put(self.keys().entry(entry.sequence), encode(entry));
-        txn.put(self.keys().head_key(), encode(&head));
+        txn.put(self.keys().head(), encode(&head));
     }
 }

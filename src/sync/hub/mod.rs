@@ -25,7 +25,7 @@ pub use commit::Judgement;
 pub use content::HeldContent;
 pub use log::Snapshot;
 pub use records::{Device, Refusal, TokenHash};
-pub use spaces::{SpaceInfo, create_space, list_spaces, purge_removed, remove_space};
+pub use spaces::{SpaceInfo, create_space, list_spaces, remove_space, removed_spaces};
 
 use crate::model::{SpaceId, SpaceName};
 use crate::sync::Kv;

@@ -4,6 +4,7 @@ use super::HubSync;
 use super::keys::{self, read};
 use crate::model::{Node, NodeId, SpaceId, SpaceName, Timestamp};
 use crate::ops::{Change, TreeMut};
+use crate::sync::kv::prefix_end;
 use crate::sync::{Kv, RowTreeMut, Txn};
 use crate::wire::encode;
 use serde::{Deserialize, Serialize};
@@ -42,23 +43,26 @@ pub fn list_spaces<K: Kv + ?Sized>(kv: &K) -> Vec<SpaceInfo> {
     ids.filter_map(|space| read(kv, &HubSync { space }.keys().info())).collect()
 }
 
-/// Takes a space's name away at once; its keys are erased by [`purge_removed`]. None where there is none.
+/// Takes a space's name away, so that nobody finds it; [`removed_spaces`] tells what is still to be erased. None
+/// where there is none. Nothing but a removal is written, for which a full device has room.
 pub fn remove_space<K: Kv + ?Sized>(txn: &mut Txn<K>, name: &SpaceName) -> Option<SpaceId> {
     let space = find(txn, name)?;
     txn.remove(keys::space_name(name));
-    txn.put(keys::removed(space), Vec::new());
     Some(space)
 }
 
-/// Spaces whose keys are still to be erased: the key prefix to erase, and the key of the note to remove then.
-pub fn purge_removed<K: Kv + ?Sized>(kv: &K) -> Vec<(SpaceId, Vec<u8>, Vec<u8>)> {
-    let notes = kv.scan_prefix(&keys::all_removed()).map(|(key, _)| key);
-    notes
-        .filter_map(|note| {
-            let space = SpaceId(*note.last_chunk()?);
-            Some((space, keys::of_space(space), note))
-        })
-        .collect()
+/// Spaces without a name, and the prefix of the keys they have left.
+pub fn removed_spaces<K: Kv + ?Sized>(kv: &K) -> Vec<(SpaceId, Vec<u8>)> {
+    let (mut from, end) = (keys::all_spaces(), prefix_end(&keys::all_spaces()));
+    let mut removed = Vec::new();
+    while let Some(space) = kv.scan(&from, &end).next().and_then(|(key, _)| keys::space_of(&key)) {
+        let prefix = keys::of_space(space);
+        from = prefix_end(&prefix);
+        if (HubSync { space }).space_info(kv).is_none() {
+            removed.push((space, prefix));
+        }
+    }
+    removed
 }
 
 pub(super) fn find<K: Kv + ?Sized>(kv: &K, name: &SpaceName) -> Option<SpaceId> {

@@ -53,7 +53,8 @@ impl<S: Store> Replica<S> {
 impl<S: Store> Work<'_, S> {
     /// Empties the spool once nothing pending can need it.
     pub fn clear_spool(&mut self) {
-        if self.has_pending() {
+        // What is not captured yet may have been put aside already.
+        if self.has_pending() || self.txn.scan_prefix(&[keys::DIRTY]).next().is_some() {
             return;
         }
         let chunks: Vec<Vec<u8>> = self.txn.scan_prefix(&[keys::SPOOL]).map(|(key, _)| key).collect();

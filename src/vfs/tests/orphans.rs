@@ -91,3 +91,56 @@ fn a_removed_directory_is_empty_and_takes_nothing() {
     let made = fixture.volume.create(ROOT, (directory, b"x"), 0o644, WRITE);
     assert!(matches!(made, Err(VfsError::NotFound)));
 }
+
+#[test]
+fn a_file_removed_while_its_capture_waits_leaves_nothing() {
+    let fixture = Fixture::default();
+    let ino = fixture.write("a", &vec![7; 2 << 20]);
+    fixture.volume.unlink(Ino::ROOT, b"a").unwrap();
+    fixture.volume.forget(ino);
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+    assert!(fixture.volume.open.all().is_empty());
+    assert!(fixture.volume.replica().dirty_inodes().is_empty());
+    assert_eq!(fixture.backing_files(), 0);
+}
+
+#[test]
+fn the_last_writer_of_an_unlinked_file_takes_nothing_from_its_readers() {
+    let fixture = Fixture::default();
+    let (writer, reader) = (fixture.create("a"), fixture.open("a", READ));
+    let ino = fixture.ino("a");
+    fixture.volume.unlink(Ino::ROOT, b"a").unwrap();
+    fixture.put(writer, 0, b"content");
+    fixture.volume.close(writer);
+    assert_eq!(fixture.volume.stat(ino).unwrap().size, 7);
+    assert_eq!(fixture.read_from(reader), b"content");
+    fixture.volume.close(reader);
+}
+
+#[test]
+fn a_backup_removed_while_its_successor_is_new_and_open_ends_in_one_file() {
+    let fixture = Fixture::default();
+    fixture.write("a", b"old");
+    fixture.volume.rename((Ino::ROOT, b"a"), (Ino::ROOT, b"a~"), RenameMode::Replace).unwrap();
+    let file = fixture.create("a");
+    fixture.put(file, 0, b"new");
+    fixture.volume.unlink(Ino::ROOT, b"a~").unwrap();
+    fixture.put(file, 3, b"er");
+    fixture.volume.close(file);
+    assert_eq!(fixture.names(Ino::ROOT), ["a"]);
+    assert_eq!(fixture.read("a"), b"newer");
+    assert_eq!(fixture.verbs(), ["make", "move", "make", "drop", "put"]);
+}
+
+#[test]
+fn a_new_open_file_that_is_renamed_over_enters_the_log_first() {
+    let fixture = Fixture::default();
+    let file = fixture.create("a");
+    fixture.write("b", b"new");
+    fixture.volume.rename((Ino::ROOT, b"b"), (Ino::ROOT, b"a"), RenameMode::Replace).unwrap();
+    fixture.put(file, 0, b"lost with its name");
+    fixture.volume.close(file);
+    assert_eq!(fixture.verbs(), ["make", "make", "move"]);
+    assert_eq!(fixture.read("a"), b"new");
+}

@@ -329,7 +329,14 @@ pub fn from_hub() -> impl Strategy<Value = FromHub> {
 
 pub fn content_request() -> impl Strategy<Value = ContentRequest> {
     let chunks = || vec(chunk(), 0..4);
-    prop_oneof![chunks().prop_map(ContentRequest::Get), chunks().prop_map(ContentRequest::Put)]
+    let of = prop_oneof![bytes().prop_map(HistoryOf::Path), node_id().prop_map(HistoryOf::Node)];
+    prop_oneof![
+        chunks().prop_map(ContentRequest::Get),
+        chunks().prop_map(ContentRequest::Put),
+        (of, option::of(any::<u64>()), any::<u32>()).prop_map(|(of, before, limit)| {
+            ContentRequest::History { of, before: before.map(Sequence), limit }
+        }),
+    ]
 }
 
 pub fn content_reply() -> impl Strategy<Value = ContentReply> {

@@ -149,7 +149,30 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("refused", encode(&FromHub::Refused { reason: RefuseReason::Revoked, detail: String::new() })),
         ("get", encode(&ContentRequest::Get(vec![ChunkId([7; 32])]))),
         ("damaged", encode(&ContentReply::Damaged(ChunkId([8; 32])))),
+        ("history request", encode(&history_request())),
+        ("history page", encode(&history_page())),
     ]
+}
+
+fn history_request() -> ContentRequest {
+    ContentRequest::History { of: HistoryOf::Path(b"a/b".to_vec()), before: Some(Sequence(300)), limit: 50 }
+}
+
+fn history_page() -> HistoryPage {
+    let record = HistoryRecord {
+        sequence: Sequence(1000),
+        node: NODE,
+        member: MemberNumber(7),
+        name: MemberName::new("laptop").expect("a plain name"),
+        time: TIME,
+        operation: HistoryOperation::Renamed,
+        path: b"a/b".to_vec(),
+        from: Some(b"c".to_vec()),
+        md5: Some(manifest().md5),
+        length: 5,
+        version: Version(4),
+    };
+    HistoryPage { records: vec![record], more: true }
 }
 
 fn rows() -> Vec<(&'static str, Vec<u8>)> {

@@ -41,6 +41,7 @@ fn check_all_survive(bytes: &[u8]) -> Outcome {
     check_survives::<FromHub>(bytes)?;
     check_survives::<ContentRequest>(bytes)?;
     check_survives::<ContentReply>(bytes)?;
+    check_survives::<HistoryPage>(bytes)?;
     check_survives::<LogEntry>(bytes)?;
     check_survives::<SealedCommit>(bytes)?;
     check_survives::<Node>(bytes)?;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod commits;
+mod golden;
 mod greetings;
 mod lines;
 

@@ -1,0 +1,85 @@
+//! A space's owner with requests that came together.
+
+use super::super::admin::{AdminContext, HostPort};
+use super::super::batch::Flow;
+use super::super::outbox::{Outbox, Step};
+use super::super::owner::{Enrolment, Greeted, Greeting, Request, Said, SessionId};
+use super::super::space::Space;
+use super::*;
+use crate::store::{RocksStore, StoreRole};
+use crate::sync::hub::{Device, HubSync, Invitation, TokenHash, create_space};
+use crate::sync::{Durability, Store, Txn};
+use std::sync::Arc;
+
+const DEVICE: Device = Device([1; 32]);
+const TOKEN: TokenHash = TokenHash([2; 32]);
+
+/// A space whose owner is this test.
+fn owned(store: &RocksStore) -> Space {
+    let mut txn = Txn::new(store);
+    create_space(&mut txn, space(), SpaceId([7; 16]), Timestamp::default()).unwrap();
+    let hub = HubSync::open(&txn, &space()).unwrap();
+    let expiry = Timestamp { seconds: i64::MAX, nanos: 0 };
+    hub.invite(&mut txn, TOKEN, Invitation { role: Role::Writer, uses: 1, expiry });
+    let batch = txn.into_batch();
+    store.commit(batch, Durability::Power).unwrap();
+    let host = HostPort { host: "here".into(), port: 1 };
+    let fingerprint = Identity::generate().public_key().fingerprint();
+    Space::new(hub, store.clone(), AdminContext { hub: fingerprint, host })
+}
+
+type Reply = oneshot::Receiver<Result<Greeted, super::super::owner::Rejected>>;
+
+fn greeting(hello: Hello, fresh: u8) -> (Request, Arc<Outbox>, Reply) {
+    let (reply, answer) = oneshot::channel();
+    let outbox = Arc::new(Outbox::new());
+    let fresh = Incarnation([fresh; 16]);
+    let greeting = Greeting { device: DEVICE, hello, fresh, outbox: outbox.clone(), reply };
+    (Request::Hello(Box::new(greeting)), outbox, answer)
+}
+
+fn enrolment() -> Request {
+    let name = MemberName::new("ada").unwrap();
+    let enrol = Enrol { format: WIRE_FORMAT, space: space(), token: vec![], name };
+    let (reply, _) = oneshot::channel();
+    Request::Enrol(Box::new(Enrolment { device: DEVICE, token: TOKEN, enrol, reply }))
+}
+
+fn commit(session: SessionId, number: u64) -> Request {
+    let op = make(
+        NodeId { member: session.member, counter: number + 1 },
+        &format!("f{number}"),
+        Manifest::empty(),
+    );
+    let commit = Commit { number: CommitNumber(number), ops: vec![op] };
+    let commit = SealedCommit { round: Round(0), commit };
+    Request::Said { session, said: Said::Commit { commit, inline: vec![], packed: vec![] }, room: None }
+}
+
+#[tokio::test]
+async fn what_an_earlier_connection_still_had_queued_behind_a_hello_is_dropped() {
+    let directory = TempDir::new().unwrap();
+    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Hub).unwrap();
+    let mut space = owned(&store);
+    let (hello, old_outbox, answer) = greeting(first_hello("ada"), 1);
+    assert_eq!(space.process(vec![enrolment(), hello]), Ok(Flow::On));
+    let Greeted { session: old, welcome, .. } = answer.await.unwrap().unwrap();
+
+    let member = Some((welcome.space, welcome.member, welcome.incarnation));
+    let (hello, new_outbox, answer) = greeting(Hello { member, ..first_hello("ada") }, 2);
+    // The first commit came before the hello and counts; the second did not.
+    assert_eq!(space.process(vec![commit(old, 1), hello, commit(old, 2)]), Ok(Flow::On));
+    let Greeted { session: new, welcome, .. } = answer.await.unwrap().unwrap();
+    assert_eq!(
+        (new.member, welcome.accepted, welcome.head),
+        (old.member, CommitNumber(1), Some(Sequence(0)))
+    );
+    assert!(matches!(old_outbox.next(Sequence(0)).await, Step::End(_)));
+
+    assert_eq!(space.process(vec![commit(old, 3), commit(new, 2)]), Ok(Flow::On));
+    let hub = HubSync::open(&store, &super::space()).unwrap();
+    let numbers: Vec<u64> = hub.entries(&store, Sequence(0)).map(|entry| entry.number.0).collect();
+    assert_eq!(numbers, [1, 2]);
+    assert!(matches!(new_outbox.next(Sequence(1)).await, Step::Send { is_entry: true, .. }));
+    assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
+}
