@@ -62,6 +62,10 @@ round() {
     step "round $1: killed $(echo $victims); $(tr -cd '\0' <"$WORK/written" | wc -c) of $FILES files were closed, all are whole"
 }
 
+# Between a dead mount's removal and its successor the directory below is bare: nothing may be written there.
+clear_up_more() { chattr -i "$A" "$B" 2>/dev/null; }
+mkdir -p "$A" "$B"
+chattr +i "$A" "$B" 2>/dev/null || say "this file system knows no immutable directories: files may be written below a mount point"
 make_sources "$WORK/sources" 1
 (cd "$WORK/sources" && find . -type f -size -64k -printf '%P\0' | shuf -z -n "$FILES") >"$WORK/paths"
 start_hub
