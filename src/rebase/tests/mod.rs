@@ -4,6 +4,7 @@ mod deeds;
 mod laws;
 mod rows;
 mod rows_contents;
+mod rows_exchanges;
 mod rows_names;
 mod rows_saves;
 mod space;
