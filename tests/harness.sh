@@ -203,7 +203,7 @@ umount_member() {
     fl "$member" umount "$(dir_of "$member")" "$@" 2>/dev/null
     code=$?
     [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code"
-    is_gone "${PIDS[$member]}" || fail "the daemon of $member outlives its mount"
+    wait_for 10 is_gone "${PIDS[$member]}" || fail "the daemon of $member outlives its mount"
     unset "PIDS[$member]"
 }
 

@@ -10,12 +10,13 @@ SYNC_TIMEOUT=300s
 A=$WORK/a B=$WORK/b
 
 # write_all DIR: copies the sources there, one after the other, and notes what was written and closed. A copy that
-# fails because its daemon was killed is not noted; the writer waits for the mount and goes on.
+# fails because its daemon was killed is not noted; the writer waits for the mount and goes on. It writes from inside
+# the mount: by its path it could hit the bare directory in the moment between a dead mount and the next.
 write_all() {
     local path
     while IFS= read -r -d '' path; do
-        until mkdir -p "$1/$(dirname "$path")" 2>/dev/null && [ -d "$1/." ]; do pause; done
-        if cp "$WORK/sources/$path" "$1/$path" 2>/dev/null; then printf '%s\0' "$path" >>"$WORK/written"; fi
+        until cd "$1" 2>/dev/null && mkdir -p "./$(dirname "$path")" 2>/dev/null; do pause; done
+        if cp "$WORK/sources/$path" "./$path" 2>/dev/null; then printf '%s\0' "$path" >>"$WORK/written"; fi
     done <"$WORK/paths"
 }
 
