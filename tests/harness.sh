@@ -140,6 +140,8 @@ same() { [ "$1" = "$2" ] || fail "${3:-values differ}: \"$1\" is not \"$2\""; }
 
 # start_hub [ADDR:PORT]: starts it again where it was, or anywhere.
 start_hub() {
+    # The line of an earlier hub must not be taken for this one's.
+    : >"$WORK/hub.out"
     "$FL0WFS" hub serve --data "${HUB_DATA:-$WORK/hub}" --listen "${1:-${HUB_ADDRESS:-127.0.0.1:0}}" \
         >"$WORK/hub.out" 2>>"$WORK/hub.log" &
     HUB_PID=$!
