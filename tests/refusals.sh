@@ -210,7 +210,7 @@ full_disk_of_the_hub() {
 
 if [ "$(id -u)" = 0 ] && small_device d 320 && small_device hub 320; then
     full_disk_of_a_member
-    full_disk_of_the_hub
+    [ "${1:-}" != --all ] || full_disk_of_the_hub
 else
     say "SKIPPED: full disks need root and loop devices" >&2
 fi
