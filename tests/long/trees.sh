@@ -3,7 +3,7 @@
 # file system keeps besides bytes. With the memory and the idle CPU of hub and members.
 #
 # Without arguments all parts; else those named: sources git saves large kinds.
-. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/../harness.sh"
 begin trees
 need git vim getfattr setfattr md5sum
 SYNC_TIMEOUT=600s
