@@ -1,6 +1,6 @@
 #!/bin/bash
 # Names that come and go quickly, as lock files do: what was removed or renamed away stays so while the hub answers.
-. "$(dirname "$0")/harness.sh"
+. "$(dirname "$0")/../harness.sh"
 begin churn
 A=$WORK/a B=$WORK/b
 
