@@ -162,6 +162,9 @@ impl<S: Store> Work<'_, S> {
         if let Some(identity) = self.state.identity.clone() {
             self.save_identity(Identity { role, ..identity });
             self.effects.outputs.push(SessionOutput::Role(role));
+            // What an earlier role was refused for is tried again.
+            self.state.session.waiting = None;
+            self.effects.journal_grew = true;
         }
     }
 
