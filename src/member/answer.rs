@@ -77,7 +77,7 @@ impl MemberHandler {
         let identity = replica.identity();
         let pending = replica.pending();
         let uncaptured = replica.dirty_inodes().len() as u64;
-        let trouble = standing.trouble.or_else(|| replica.waiting().map(str::to_owned));
+        let trouble = standing.trouble().or_else(|| replica.waiting().map(str::to_owned));
         StatusReport {
             mount_point: self.mount_point.clone(),
             state_directory: self.state_directory.clone(),
@@ -87,11 +87,11 @@ impl MemberHandler {
             member: identity.map_or(replica.wished_name(), |identity| &identity.name).clone(),
             role: identity.map(|identity| identity.role),
             read_only: replica.read_only(),
-            connection: match (standing.link, standing.refusal) {
-                (LinkState::Connected, _) => ConnectionState::Connected,
-                (_, Some((_, detail))) => ConnectionState::Refused(detail),
-                (LinkState::Connecting, None) => ConnectionState::Connecting,
-                (LinkState::Unreachable(detail), None) => ConnectionState::Unreachable(detail),
+            connection: match standing.link {
+                LinkState::Connected => ConnectionState::Connected,
+                LinkState::Refused(detail) => ConnectionState::Refused(detail),
+                LinkState::Connecting => ConnectionState::Connecting,
+                LinkState::Unreachable(detail) => ConnectionState::Unreachable(detail),
             },
             since: standing.since,
             position: replica.position().map(|position| position.sequence),

@@ -1,20 +1,23 @@
 //! Content files put together beside the ones in use.
 
-use crate::model::ChunkId;
+use crate::model::{ChunkId, Digest, NodeId};
 use std::io;
 
 /// Where arriving content is written until it is whole.
 pub trait Assembler: Send + Sync {
     type Staging: Send;
 
-    /// A chunk that is on this machine already, for work that is not sent yet.
-    fn local(&self, chunk: ChunkId) -> Option<Vec<u8>>;
-
-    /// Begins a file of `length` bytes, all hole.
+    /// A copy of a file on this machine that holds this content for work that is not sent yet: its number.
     ///
     /// # Errors
     /// No room, or the disk's own errors; so with all the methods below.
-    fn begin(&self, length: u64) -> io::Result<Self::Staging>;
+    fn copy(&self, node: NodeId, content: Digest) -> io::Result<Option<u64>>;
+
+    /// A chunk of a content that is on this machine already, for work that is not sent yet.
+    fn local(&self, content: Digest, chunk: ChunkId) -> Option<Vec<u8>>;
+
+    /// Begins a file of `length` bytes, all hole, into which `data` bytes will be written.
+    fn begin(&self, length: u64, data: u64) -> io::Result<Self::Staging>;
 
     fn write(&self, staging: &Self::Staging, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
@@ -23,7 +26,8 @@ pub trait Assembler: Send + Sync {
 
     /// A file that holds `bytes`.
     fn whole(&self, bytes: &[u8]) -> io::Result<u64> {
-        let staging = self.begin(bytes.len() as u64)?;
+        let length = bytes.len() as u64;
+        let staging = self.begin(length, length)?;
         self.write(&staging, 0, bytes)?;
         self.finish(staging)
     }

@@ -105,10 +105,16 @@ pub struct Wanted {
 }
 
 /// The flat extents of a manifest, its list fetched where it is a tree.
-async fn flat_extents(connection: &Connection, manifest: &Manifest) -> Result<Vec<Extent>, ContentError> {
+async fn flat_extents<A: Assembler>(
+    connection: &Connection,
+    assembler: &A,
+    Wanted { content, manifest, .. }: &Wanted,
+) -> Result<Vec<Extent>, ContentError> {
     let mut lists: BTreeMap<ChunkId, Vec<u8>> = BTreeMap::new();
     if matches!(manifest.chunks, crate::model::ChunkList::Tree(_)) {
-        let chunks: Vec<ChunkId> = manifest.chunk_ids().collect();
+        let local = |chunk| Some((chunk, assembler.local(*content, chunk)?));
+        lists.extend(manifest.chunk_ids().filter_map(local));
+        let chunks: Vec<ChunkId> = manifest.chunk_ids().filter(|chunk| !lists.contains_key(chunk)).collect();
         fetch_chunks(connection, &chunks, |chunk, bytes| {
             lists.insert(chunk, bytes);
             Ok(())
@@ -119,24 +125,28 @@ async fn flat_extents(connection: &Connection, manifest: &Manifest) -> Result<Ve
         .map_err(|error| ContentError::Manifest(error.to_string()))
 }
 
-/// Fetches one content of any size into a file beside, in bounded memory; returns the file's number.
+/// Fetches one content of any size into a file beside; returns the file's number. Memory is bounded by the content's
+/// list of chunks.
 pub async fn fetch_large<A: Assembler>(
     connection: &Connection,
     assembler: &A,
-    manifest: &Manifest,
+    wanted: &Wanted,
 ) -> Result<u64, ContentError> {
-    let extents = flat_extents(connection, manifest).await?;
-    let mut places = Vec::new();
-    let mut offset = 0;
+    if let Some(file) = tokio::task::block_in_place(|| assembler.copy(wanted.node, wanted.content))? {
+        return Ok(file);
+    }
+    let extents = flat_extents(connection, assembler, wanted).await?;
+    let (mut places, mut offset, mut data) = (Vec::new(), 0, 0);
     for extent in &extents {
         places.extend(extent.chunk.map(|chunk| (chunk, offset)));
+        data += extent.chunk.map_or(0, |_| extent.length);
         offset += extent.length;
     }
-    let staging = assembler.begin(manifest.length)?;
+    let staging = assembler.begin(wanted.manifest.length, data)?;
     for group in places.chunks(CHUNKS_PER_STREAM_MAX) {
         let mut missing = Vec::new();
         for &(chunk, offset) in group {
-            match assembler.local(chunk) {
+            match assembler.local(wanted.content, chunk) {
                 Some(bytes) => assembler.write(&staging, offset, &bytes)?,
                 None => missing.push((chunk, offset)),
             }
@@ -160,14 +170,19 @@ pub async fn fetch_small<A: Assembler>(
     wanted: &[(Wanted, ChunkId)],
     mut done: impl FnMut(&Wanted, u64),
 ) -> Result<(), ContentError> {
-    let (here, away): (Vec<_>, Vec<_>) =
-        wanted.iter().map(|entry| (entry, assembler.local(entry.1))).partition(|(_, local)| local.is_some());
-    for ((wanted, _), bytes) in here {
-        let file = assembler.whole(&bytes.unwrap_or_default())?;
-        done(wanted, file);
+    let mut away = Vec::new();
+    for entry @ (wanted, chunk) in wanted {
+        let here = tokio::task::block_in_place(|| match assembler.local(wanted.content, *chunk) {
+            Some(bytes) => assembler.whole(&bytes).map(Some),
+            None => assembler.copy(wanted.node, wanted.content),
+        })?;
+        match here {
+            Some(file) => done(wanted, file),
+            None => away.push(entry),
+        }
     }
-    let chunks: Vec<ChunkId> = away.iter().map(|((_, chunk), _)| *chunk).collect();
-    let mut entries = away.iter().map(|((wanted, _), _)| wanted);
+    let chunks: Vec<ChunkId> = away.iter().map(|(_, chunk)| *chunk).collect();
+    let mut entries = away.iter().map(|(wanted, _)| wanted);
     fetch_chunks(connection, &chunks, |_, bytes| {
         let wanted = entries.next().expect("an entry per chunk");
         let file = tokio::task::block_in_place(|| assembler.whole(&bytes))?;

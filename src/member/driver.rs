@@ -7,42 +7,62 @@
 
 use super::assemble::Assembler;
 use super::files::Arriving;
+use super::link::Outgoing;
 use super::shared::Shared;
 use super::source::read_inline;
+use super::standing::Trouble;
 use crate::content;
-use crate::model::{ChunkId, Digest};
-use crate::sync::member::{Effects, SessionOutput, content_of};
+use crate::model::{ChunkId, Digest, Sequence};
+use crate::sync::member::{Effects, InlineContent, SessionOutput, content_of};
 use crate::vfs;
-use crate::wire::{FromHub, FromMember, Inline, LogEntry};
+use crate::wire::{FromHub, FromMember, Hello, Inline, LogEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// What wakes the driver.
 pub enum Event {
-    /// A conversation began; messages go out here.
-    Connected(mpsc::Sender<FromMember>),
+    /// A conversation begins: messages go out by the first, the hello by the second.
+    Connected(mpsc::Sender<Outgoing>, oneshot::Sender<Hello>),
     Hub(FromHub),
     Ended,
     /// The journal grew, or something else may make a commit ready.
     Look,
-    /// The chunks the hub asked for are there, or could not be sent.
-    Uploaded(bool),
-    /// The time the hub asked to wait is over.
-    Waited,
+    /// What became of the chunks that the hub asked for, in the conversation of that number.
+    Uploaded(u64, Upload),
+    /// The time the hub asked to wait is over, in the conversation of that number.
+    Waited(u64),
     /// States where the hub is, in the order of its messages.
     Barrier(u64),
+    /// It is time to say how far this member has come.
+    Tell,
+}
+
+/// How an upload ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// The hub has all, or is to say anew what it lacks.
+    Done,
+    /// The bytes of this content are not on this machine.
+    Lost(Digest),
+    Failed(String),
 }
 
 pub struct Driver {
     shared: Arc<Shared>,
     events: mpsc::Receiver<Event>,
-    outgoing: Option<mpsc::Sender<FromMember>>,
+    outgoing: Option<mpsc::Sender<Outgoing>>,
+    /// Counts conversations.
+    conversation: u64,
+    /// What the hub was told last of how far this member has come.
+    told: Option<Sequence>,
+    /// An [`Event::Tell`] is on its way.
+    telling: bool,
 }
 
 impl Driver {
     pub fn new(shared: Arc<Shared>, events: mpsc::Receiver<Event>) -> Driver {
-        Driver { shared, events, outgoing: None }
+        Driver { shared, events, outgoing: None, conversation: 0, told: None, telling: false }
     }
 
     /// Runs until every sender of events is gone or the member stops.
@@ -53,28 +73,41 @@ impl Driver {
             }
             self.take(event);
             self.send_ready();
+            self.tell_later();
             self.shared.progressed();
         }
     }
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Connected(outgoing) => self.outgoing = Some(outgoing),
-            Event::Hub(message) => self.take_message(message),
+            Event::Connected(outgoing, ask) => self.connected(outgoing, ask),
+            // After this side has ended a conversation, what still comes of it counts no more.
+            Event::Hub(message) if self.outgoing.is_some() => self.take_message(message),
+            Event::Hub(_) => {}
             Event::Ended => {
                 self.outgoing = None;
                 self.shared.volume().replica().disconnected();
             }
             Event::Look => self.shared.looked(),
-            Event::Uploaded(true) => self.shared.volume().replica().uploaded(),
-            Event::Uploaded(false) => self.end_conversation(),
-            Event::Waited => self.shared.volume().replica().waited(),
-            Event::Barrier(id) => {
-                if self.outgoing.is_some() {
-                    self.send(FromMember::Barrier { id });
-                }
+            Event::Uploaded(conversation, upload) if conversation == self.conversation => {
+                self.uploaded(upload);
             }
+            Event::Waited(conversation) if conversation == self.conversation => {
+                self.shared.volume().replica().waited();
+            }
+            Event::Uploaded(..) | Event::Waited(_) => {}
+            Event::Barrier(id) => self.send(FromMember::Barrier { id }),
+            Event::Tell => self.tell(),
         }
+    }
+
+    fn connected(&mut self, outgoing: mpsc::Sender<Outgoing>, ask: oneshot::Sender<Hello>) {
+        self.outgoing = Some(outgoing);
+        self.conversation += 1;
+        self.told = None;
+        let hello = self.shared.hello();
+        // Where nobody waits for it the link has ended, and says so.
+        let _ = ask.send(hello);
     }
 
     fn take_message(&mut self, message: FromHub) {
@@ -84,11 +117,14 @@ impl Driver {
         };
         let handled = self.shared.volume().replica().handle(vfs::now(), message, ready);
         match handled {
-            Ok(effects) => self.follow(effects),
+            Ok(effects) => {
+                self.shared.no_trouble(Trouble::State);
+                self.follow(effects);
+            }
             Err(error) => {
                 tracing::error!(%error, "a message of the hub could not be taken");
-                self.shared.note_trouble(error.to_string());
-                self.end_conversation();
+                self.shared.note_trouble(Trouble::State, error.to_string());
+                self.end_conversation(error.to_string());
             }
         }
     }
@@ -104,8 +140,12 @@ impl Driver {
             let Some(bytes) = bytes.get(&chunk).filter(|bytes| content::verify(chunk, bytes).is_ok()) else {
                 continue;
             };
+            let content = content_of(manifest);
+            if ready.contains_key(&content) {
+                continue;
+            }
             match Arriving(&self.shared).whole(bytes) {
-                Ok(file) => drop(ready.insert(content_of(manifest), file)),
+                Ok(file) => drop(ready.insert(content, file)),
                 Err(error) => tracing::warn!(%error, "content could not be written"),
             }
         }
@@ -121,16 +161,30 @@ impl Driver {
         }
         for output in outputs {
             match output {
-                SessionOutput::Upload(chunks) => self.shared.upload(chunks),
+                SessionOutput::Upload(chunks) => self.shared.upload(self.conversation, chunks),
                 SessionOutput::Disconnect { reason, detail } => {
                     tracing::warn!(?reason, detail, "the conversation ended");
-                    self.shared.note_refusal(reason, detail);
-                    self.end_conversation();
+                    self.end_conversation(detail);
                 }
                 SessionOutput::Barrier { id } => self.shared.barrier_passed(id),
-                SessionOutput::Wait => self.shared.wait_a_while(),
+                SessionOutput::Wait => self.shared.wait_a_while(self.conversation),
                 SessionOutput::Role(role) => self.shared.role_changed(role),
             }
+        }
+    }
+
+    fn uploaded(&mut self, upload: Upload) {
+        match upload {
+            Upload::Done => self.shared.volume().replica().uploaded(),
+            Upload::Lost(content) => {
+                tracing::error!(?content, "content of a pending op is gone");
+                let parked = self.shared.volume().replica().lost(vfs::now(), content);
+                match parked {
+                    Ok(effects) => self.follow(effects),
+                    Err(error) => self.end_conversation(error.to_string()),
+                }
+            }
+            Upload::Failed(why) => self.end_conversation(why),
         }
     }
 
@@ -140,9 +194,10 @@ impl Driver {
             return;
         }
         if let Err(error) = self.seal() {
-            self.shared.note_trouble(error);
+            self.shared.note_trouble(Trouble::Seal, error);
             return;
         }
+        self.shared.no_trouble(Trouble::Seal);
         let ready = self.shared.volume().replica().outgoing();
         if let Some((commit, inline)) = ready {
             self.send(FromMember::Commit { commit, inline });
@@ -151,32 +206,59 @@ impl Driver {
 
     fn seal(&self) -> Result<(), String> {
         let to_seal = self.shared.volume().replica().to_seal();
-        let Some((count, wanted)) = to_seal else { return Ok(()) };
-        let mut inline: Vec<Inline> = Vec::new();
+        let Some(seal) = to_seal else { return Ok(()) };
+        // Order: content survives the loss of power before the commit that names it is sent.
+        for (node, content) in seal.large {
+            let file = self.shared.volume().replica().file_holding(node, content);
+            if let Some(file) = file {
+                self.shared.volume().files().sync(file).map_err(|error| error.to_string())?;
+            }
+        }
+        let mut inline: Vec<(InlineContent, Vec<u8>)> = Vec::new();
         let mut seen = BTreeSet::new();
-        for content in wanted {
+        for content in seal.inline {
             if !seen.insert(content.chunk) {
                 continue;
             }
-            let (chunk, node) = (content.chunk, content.node);
             match read_inline(&self.shared, content) {
-                Some(bytes) => inline.push(Inline { chunk, bytes }),
+                Some(bytes) => inline.push((content, bytes)),
                 // The hub asks for it, unless it came with an earlier op.
-                None => tracing::debug!(%chunk, %node, "content of a pending op goes without it"),
+                None => tracing::debug!(?content, "content of a pending op goes without it"),
             }
         }
-        self.shared.volume().replica().seal(count, inline).map_err(|error| error.to_string())
+        self.shared.volume().replica().seal(seal.count, inline).map_err(|error| error.to_string())
+    }
+
+    /// Has the hub told soon how far this member has come, once for many entries.
+    fn tell_later(&mut self) {
+        let position = self.shared.volume().replica().position().map(|position| position.sequence);
+        if !self.telling && self.outgoing.is_some() && position.is_some() && position != self.told {
+            self.telling = true;
+            self.shared.tell_later();
+        }
+    }
+
+    fn tell(&mut self) {
+        self.telling = false;
+        let position = self.shared.volume().replica().position().map(|position| position.sequence);
+        if let Some(sequence) = position.filter(|_| position != self.told && self.outgoing.is_some()) {
+            self.told = position;
+            self.send(FromMember::Applied { sequence });
+        }
     }
 
     fn send(&mut self, message: FromMember) {
-        let sent = self.outgoing.as_ref().map(|outgoing| outgoing.blocking_send(message));
-        if !matches!(sent, Some(Ok(()))) {
+        let Some(outgoing) = &self.outgoing else { return };
+        if outgoing.blocking_send(Outgoing::Message(message)).is_err() {
             // The link reports the end of the conversation itself.
             self.outgoing = None;
         }
     }
 
-    fn end_conversation(&mut self) {
-        self.outgoing = None;
+    fn end_conversation(&mut self, why: String) {
+        if let Some(outgoing) = self.outgoing.take() {
+            // Where there is no room for the reason the link still notes the end.
+            let _ = outgoing.try_send(Outgoing::End(why));
+        }
     }
 }

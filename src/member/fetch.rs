@@ -1,96 +1,149 @@
 //! The task that fetches what nodes want, for as long as a conversation lasts.
+//!
+//! It passes over all wanted nodes, page by page, again and again. What the hub does not have, or what could not be
+//! kept, is left out until a while has passed; where this machine has no room all fetching pauses.
 
 use super::content::{ContentError, Wanted, fetch_large, fetch_small};
 use super::files::Arriving;
 use super::shared::Shared;
-use crate::model::{ChunkId, NodeId};
+use super::standing::Trouble;
+use crate::model::{ChunkId, Digest, NodeId};
 use crate::net::Connection;
 use crate::ops::Tree;
 use crate::sync::member::content_of;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout_at};
 
 /// Nodes looked at in one round.
 const NODES_PER_ROUND: usize = 256;
+/// How long before what failed is tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
 
 pub async fn run(shared: Arc<Shared>, connection: Connection) {
-    // What the hub does not have, or this machine has no room for, is tried again with the next conversation.
-    let mut given_up = HashSet::new();
-    while connection.close_reason().is_none() && !shared.is_stopping() {
-        let round = tokio::task::block_in_place(|| next_round(&shared, &given_up));
-        if round.is_empty() {
-            shared.fetch_wake.notified().await;
-            continue;
-        }
-        if let Err(error) = fetch(&shared, &connection, round, &mut given_up).await {
-            tracing::warn!(%error, "content could not be fetched");
-            if matches!(error, ContentError::Closed(_) | ContentError::Send(_) | ContentError::Receive(_)) {
-                return;
-            }
+    let mut fetcher = Fetcher { shared, connection, failed: HashMap::new(), after: None, moved: false };
+    while fetcher.connection.close_reason().is_none() && !fetcher.shared.is_stopping() {
+        if fetcher.round().await.is_err() {
+            return;
         }
     }
 }
 
-/// What to fetch next: first what somebody waits for.
-fn next_round(shared: &Shared, given_up: &HashSet<NodeId>) -> Vec<Wanted> {
-    let replica = shared.volume().replica();
-    let mut nodes: Vec<NodeId> = shared.urgent.lock().drain(..).collect();
-    if nodes.is_empty() {
-        let mut after = None;
-        while nodes.len() < NODES_PER_ROUND {
-            let page = replica.wanted(after, NODES_PER_ROUND);
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            nodes.extend(page.iter().filter(|node| !given_up.contains(node)));
-        }
-    }
-    let view = replica.view();
-    let wanted = nodes.into_iter().filter_map(|node| {
-        let manifest = view.node(node)?.manifest()?.clone();
-        Some(Wanted { node, content: content_of(&manifest), manifest })
-    });
-    wanted.collect()
+/// The connection is of no use any more.
+struct Over;
+
+struct Fetcher {
+    shared: Arc<Shared>,
+    connection: Connection,
+    /// Contents that could not be had, and when to try again.
+    failed: HashMap<NodeId, (Digest, Instant)>,
+    /// Where the pass over all wanted nodes stands.
+    after: Option<NodeId>,
+    /// This pass has fetched something.
+    moved: bool,
 }
 
-async fn fetch(
-    shared: &Shared,
-    connection: &Connection,
-    round: Vec<Wanted>,
-    given_up: &mut HashSet<NodeId>,
-) -> Result<(), ContentError> {
-    let small_chunk = |wanted: Wanted| match wanted.manifest.inline_chunk() {
-        Some(chunk) => Ok((wanted, chunk)),
-        None => Err(wanted),
-    };
-    let (mut small, mut large): (Vec<(Wanted, ChunkId)>, Vec<Wanted>) = (Vec::new(), Vec::new());
-    for wanted in round {
-        match small_chunk(wanted) {
-            Ok(entry) => small.push(entry),
-            Err(wanted) => large.push(wanted),
+impl Fetcher {
+    async fn round(&mut self) -> Result<(), Over> {
+        let (wanted, passed) = tokio::task::block_in_place(|| self.next());
+        if !wanted.is_empty() {
+            self.moved = true;
+            return match self.fetch(wanted).await {
+                Ok(()) => Ok(self.shared.no_trouble(Trouble::Fetch)),
+                Err(error) => self.failed(&error).await,
+            };
+        }
+        if passed && !std::mem::take(&mut self.moved) {
+            self.wait().await;
+        }
+        Ok(())
+    }
+
+    /// What to fetch next, first what somebody waits for; and whether the pass is at its end.
+    fn next(&mut self) -> (Vec<Wanted>, bool) {
+        let replica = self.shared.volume().replica();
+        let mut nodes: Vec<NodeId> = self.shared.urgent.lock().drain(..).collect();
+        let urgent = !nodes.is_empty();
+        if !urgent {
+            nodes = replica.wanted(self.after, NODES_PER_ROUND);
+            self.after = nodes.last().copied().filter(|_| nodes.len() == NODES_PER_ROUND);
+        }
+        let passed = !urgent && self.after.is_none();
+        let (view, now) = (replica.view(), Instant::now());
+        let wanted = nodes.into_iter().filter_map(|node| {
+            let manifest = view.node(node)?.manifest()?.clone();
+            let content = content_of(&manifest);
+            let failed =
+                self.failed.get(&node).is_some_and(|(failed, until)| *failed == content && *until > now);
+            (!failed).then_some(Wanted { node, content, manifest })
+        });
+        (wanted.collect(), passed)
+    }
+
+    /// Waits until something new is wanted, or the first of what failed is to be tried again.
+    async fn wait(&mut self) {
+        let now = Instant::now();
+        self.failed.retain(|_, (_, until)| *until > now);
+        let woken = self.shared.fetch_wake.notified();
+        match self.failed.values().map(|(_, until)| *until).min() {
+            // Either way there is something to look at now.
+            Some(first) => _ = timeout_at(first.into(), woken).await,
+            None => woken.await,
         }
     }
-    let mut taken = HashSet::new();
-    let fetched = fetch_small(connection, &Arriving(shared), &small, |wanted, file| {
-        taken.insert(wanted.node);
-        arrived(shared, wanted, file);
-    })
-    .await;
-    if let Err(error) = fetched {
-        // One that the hub lacks must not hold up the others for ever: it is passed over from now on.
-        let first = small.iter().map(|(wanted, _)| wanted.node).find(|node| !taken.contains(node));
-        given_up.extend(first);
-        return Err(error);
+
+    async fn failed(&mut self, error: &ContentError) -> Result<(), Over> {
+        tracing::warn!(%error, "content could not be fetched");
+        match error {
+            ContentError::Closed(_) | ContentError::Send(_) | ContentError::Receive(_) => return Err(Over),
+            ContentError::Disk(disk) if disk.raw_os_error() == Some(libc::ENOSPC) => {
+                let what = "there is no room here for more content of others";
+                self.shared.note_trouble(Trouble::Fetch, what.into());
+                self.failed.clear();
+                sleep(RETRY_DELAY).await;
+            }
+            error => self.shared.note_trouble(Trouble::Fetch, error.to_string()),
+        }
+        Ok(())
     }
-    for wanted in large {
-        match fetch_large(connection, &Arriving(shared), &wanted.manifest).await {
-            Ok(file) => tokio::task::block_in_place(|| arrived(shared, &wanted, file)),
-            Err(error) => {
-                given_up.insert(wanted.node);
-                return Err(error);
+
+    fn put_off(&mut self, wanted: &Wanted) {
+        self.failed.insert(wanted.node, (wanted.content, Instant::now() + RETRY_DELAY));
+    }
+
+    async fn fetch(&mut self, wanted: Vec<Wanted>) -> Result<(), ContentError> {
+        let (mut small, mut large): (Vec<(Wanted, ChunkId)>, Vec<Wanted>) = (Vec::new(), Vec::new());
+        for wanted in wanted {
+            match wanted.manifest.inline_chunk() {
+                Some(chunk) => small.push((wanted, chunk)),
+                None => large.push(wanted),
             }
         }
+        let arriving = Arriving(&self.shared);
+        let fetched = fetch_small(&self.connection, &arriving, &small, |wanted, file| {
+            arrived(&self.shared, wanted, file);
+        })
+        .await;
+        if let Err(error) = fetched {
+            // One that cannot be had must not hold up those behind it.
+            let here = |wanted: &Wanted| !self.shared.volume().replica().wants(wanted.node);
+            if let Some((first, _)) = small.iter().find(|(wanted, _)| !here(wanted)).cloned() {
+                self.put_off(&first);
+            }
+            return Err(error);
+        }
+        for wanted in large {
+            match fetch_large(&self.connection, &Arriving(&self.shared), &wanted).await {
+                Ok(file) => tokio::task::block_in_place(|| arrived(&self.shared, &wanted, file)),
+                Err(error) => {
+                    self.put_off(&wanted);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
@@ -99,7 +152,7 @@ fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
         Ok(effects) => shared.volume().remove_files(effects.removed_files),
         Err(error) => {
             tracing::error!(%error, "fetched content could not be swapped in");
-            shared.note_trouble(error.to_string());
+            shared.note_trouble(Trouble::State, error.to_string());
             shared.volume().remove_files(vec![file]);
         }
     }

@@ -2,8 +2,8 @@
 
 use super::assemble::Assembler;
 use super::shared::Shared;
-use crate::model::ChunkId;
-use crate::store::{BackingFiles, Staging, StoreError, free_space};
+use crate::model::{ChunkId, Digest, NodeId};
+use crate::store::{Backing, BackingFiles, Staging, StoreError, free_space};
 use crate::vfs::ContentFiles;
 use std::fs::File;
 use std::io;
@@ -30,6 +30,18 @@ impl Files {
     pub fn root(&self) -> &PathBuf {
         &self.root
     }
+
+    /// Makes a file survive the loss of power.
+    ///
+    /// # Errors
+    /// Those of `fsync(2)`.
+    pub fn sync(&self, file: u64) -> io::Result<()> {
+        self.backing.sync(file, GENERATION).map_err(to_io)
+    }
+}
+
+fn numbered(file: u64) -> Backing {
+    Backing { ino: file, generation: GENERATION }
 }
 
 fn to_io(error: StoreError) -> io::Error {
@@ -62,13 +74,30 @@ pub struct Arriving<'a>(pub &'a Shared);
 impl Assembler for Arriving<'_> {
     type Staging = Staging;
 
-    fn local(&self, chunk: ChunkId) -> Option<Vec<u8>> {
-        self.0.volume().replica().spooled(chunk)
+    fn copy(&self, node: NodeId, content: Digest) -> io::Result<Option<u64>> {
+        let held = self.0.volume().replica().file_holding(node, content);
+        let Some(from) = held else { return Ok(None) };
+        let to = self.0.volume().replica().allocate_file();
+        let (from, to) = (numbered(from), numbered(to));
+        match self.0.volume().files().backing().copy(from, to).map_err(to_io) {
+            // A file is not written while it counts as holding a content: what still does was copied whole.
+            Ok(()) if self.0.volume().replica().file_holding(node, content) == Some(from.ino) => {
+                Ok(Some(to.ino))
+            }
+            Ok(()) => self.0.volume().files().remove(to.ino).map(|()| None),
+            // Its last op has been accepted meanwhile: then the hub has it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    fn begin(&self, length: u64) -> io::Result<Staging> {
+    fn local(&self, content: Digest, chunk: ChunkId) -> Option<Vec<u8>> {
+        self.0.volume().replica().spooled(content, chunk)
+    }
+
+    fn begin(&self, length: u64, data: u64) -> io::Result<Staging> {
         let room = free_space(self.0.volume().files().root()).map_err(to_io)?;
-        if !room.remote_content_may_use(length) {
+        if !room.remote_content_may_use(data) {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         let staging = self.0.volume().files().backing().stage().map_err(to_io)?;

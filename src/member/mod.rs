@@ -24,9 +24,11 @@ mod run;
 mod serve;
 mod shared;
 mod source;
+mod standing;
 
 pub use link::LinkState;
 pub use remote::Remote;
 pub use run::{MemberError, MemberOptions, Running, start};
 pub use serve::{MountRequest, RunError, run};
-pub use shared::{Shared, Standing};
+pub use shared::Shared;
+pub use standing::Standing;

@@ -6,13 +6,14 @@ use super::link;
 use super::remote::Remote;
 use super::reserved::ReservedStore;
 use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
+use super::standing::Trouble;
 use crate::fuse::{self, Invalidator, Mount, MountOptions};
 use crate::model::{MemberName, Owner};
 use crate::net::Identity;
 use crate::store::{BackingFiles, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
 use crate::sync::member::Replica;
-use crate::vfs::{Settings, VfsError, Volume};
+use crate::vfs::{Settings, Volume};
 use crate::wire::Row;
 use std::io;
 use std::path::PathBuf;
@@ -51,8 +52,6 @@ pub enum MemberError {
     Write(#[from] WriteError),
     #[error("{} could not be mounted: {source}", directory.display())]
     Mount { directory: PathBuf, source: io::Error },
-    #[error("what was open when the last mount ended could not be taken up: {0}")]
-    Recover(#[from] VfsError),
     #[error("the system refused a thread or a socket: {0}")]
     System(#[from] io::Error),
 }
@@ -79,10 +78,13 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let reserve = Arc::new(Reserve::new(state.reserve()));
     if !reserve.ensure()? {
         tracing::warn!("the device is nearly full: no room is kept for deletions");
+        // It is made as soon as there is room; until then nothing new is written.
+        reserve.release()?;
     }
     let store = ReservedStore::new(store, reserve.clone());
     let mut replica = Replica::open(store, options.name.clone())?;
     replica.set_read_only(options.mount.read_only);
+    replica.remove_abandoned().map_err(|error| WriteError::Failed(error.to_string()))?;
     remove_nameless(&files, &replica)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (events, received) = tokio::sync::mpsc::channel(EVENTS_MAX);
@@ -95,7 +97,11 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
     shared.set_volume(volume.clone());
-    volume.recover()?;
+    if let Err(error) = volume.recover() {
+        // The marks stay, so nothing is lost; and on a full disk somebody has to be able to make room.
+        tracing::error!(%error, "what was open when the last mount ended could not all be captured");
+        shared.note_trouble(Trouble::Capture, error.to_string());
+    }
     let mount = mount(options, &shared, &volume)?;
     let driver = Driver::new(shared.clone(), received);
     let driver = thread::Builder::new().name("driver".into()).spawn(move || driver.run())?;

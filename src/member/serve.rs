@@ -47,6 +47,7 @@ pub enum RunError {
 /// [`RunError`]; unless `on_ready` was called nothing is mounted.
 pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunError> {
     let MountRequest { home, remote, space, mount_point, options } = request;
+    die_of_panics();
     let (at, name) = home.read_remote(remote)?.space(remote, space)?;
     let identity = Identity::load(&home.device_key())?;
     let claim = MountClaim::take(home, mount_point)?;
@@ -74,6 +75,17 @@ pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunErr
     drop(server);
     drop(claim);
     Ok(ended?)
+}
+
+/// A thread that ends in the middle of its work leaves a mount that looks alive and is not: then it is better gone. What
+/// was closed is on disk, and the next mount takes it up.
+fn die_of_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(%panic, "the daemon fails");
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 fn stop_on_signals(runtime: &tokio::runtime::Handle) -> std::io::Result<Receiver<()>> {

@@ -1,18 +1,19 @@
 //! What the threads and tasks of one member share.
 
 use super::content::{self, ContentError};
-use super::driver::Event;
+use super::driver::{Event, Upload};
 use super::fetch;
 use super::files::Files;
 use super::link::{Conversation, LinkState};
 use super::reserved::ReservedStore;
 use super::source::Sources;
-use crate::model::{ChunkId, NodeId, Role, SpaceName, Timestamp};
+use super::standing::{Standing, Trouble};
+use crate::model::{ChunkId, NodeId, Role, SpaceName};
 use crate::net::Connection;
 use crate::store::{Reserve, free_space};
 use crate::sync::member::{Effects, Ino, Replica};
-use crate::vfs::{self, Host, NotMaterialized, Space, Volume};
-use crate::wire::{ContentRequest, Hello, RefuseReason, Row};
+use crate::vfs::{Host, NotMaterialized, Space, Volume};
+use crate::wire::{ContentRequest, Hello, Row};
 use parking_lot::{Condvar, Mutex};
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ use tokio::sync::{Notify, mpsc};
 
 /// How long to wait before a hub that is full, or that asked for patience, is tried again.
 const HUB_WAIT: Duration = Duration::from_secs(5);
+/// How long entries are applied before the hub is told how far this member has come.
+const TELL_DELAY: Duration = Duration::from_secs(1);
 
 /// A member's volume.
 pub type MemberVolume = Volume<ReservedStore, Files>;
@@ -34,17 +37,6 @@ pub type MemberReplica = Replica<ReservedStore>;
 pub trait Kernel: Send + Sync {
     /// Returns once the kernel's copies of these rows are gone.
     fn forget_rows(&self, rows: Vec<Row>);
-}
-
-/// What people are told of the conversation.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    pub link: LinkState,
-    pub since: Timestamp,
-    /// The hub's last refusal, while it lasts.
-    pub refusal: Option<(Option<RefuseReason>, String)>,
-    /// The last thing that went wrong on this machine, while it lasts.
-    pub trouble: Option<String>,
 }
 
 pub struct Shared {
@@ -73,15 +65,13 @@ impl Shared {
         runtime: tokio::runtime::Handle,
         reserve: Arc<Reserve>,
     ) -> Shared {
-        let link = LinkState::Connecting;
-        let standing = Standing { link, since: vfs::now(), refusal: None, trouble: None };
         Shared {
             volume: OnceLock::new(),
             kernel: OnceLock::new(),
             events,
             looking: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            standing: Mutex::new(standing),
+            standing: Mutex::new(Standing::new()),
             progress: Default::default(),
             barriers_sent: AtomicU64::new(0),
             barriers_passed: AtomicU64::new(0),
@@ -167,12 +157,17 @@ impl Shared {
         self.fetch_wake.notify_one();
     }
 
-    pub(super) fn note_trouble(&self, trouble: String) {
-        self.standing.lock().trouble = Some(trouble);
+    pub(super) fn note_trouble(&self, trouble: Trouble, what: String) {
+        self.standing.lock().note(trouble, what);
     }
 
-    pub(super) fn note_refusal(&self, reason: Option<RefuseReason>, detail: String) {
-        self.standing.lock().refusal = Some((reason, detail));
+    pub(super) fn no_trouble(&self, trouble: Trouble) {
+        self.standing.lock().forget(trouble);
+    }
+
+    /// The hello to open a conversation with.
+    pub(super) fn hello(&self) -> Hello {
+        self.volume().replica().connected(self.space.clone())
     }
 
     pub(super) fn role_changed(&self, role: Role) {
@@ -184,29 +179,35 @@ impl Shared {
     }
 
     /// Uploads chunks of the sealed commit, then lets the driver send it again.
-    pub(super) fn upload(self: &Arc<Self>, chunks: Vec<ChunkId>) {
+    pub(super) fn upload(self: &Arc<Self>, conversation: u64, chunks: Vec<ChunkId>) {
         let shared = self.clone();
         self.runtime.spawn(async move {
-            let sent = shared.upload_all(&chunks).await;
-            if let Err(error) = &sent {
-                tracing::warn!(%error, "content could not be sent");
-                shared.note_trouble(error.to_string());
-            }
-            let _ = shared.events.send(Event::Uploaded(sent.is_ok())).await;
+            let upload = shared.upload_all(&chunks).await;
+            let _ = shared.events.send(Event::Uploaded(conversation, upload)).await;
         });
     }
 
-    async fn upload_all(&self, chunks: &[ChunkId]) -> Result<(), ContentError> {
-        let Some(connection) = self.connection.lock().clone() else { return Err(ContentError::Offline) };
-        loop {
-            let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
-            match content::upload(&connection, chunks, |chunk| sources.read(chunk)).await {
-                Err(ContentError::HubFull) => {
-                    self.note_trouble(ContentError::HubFull.to_string());
-                    tokio::time::sleep(HUB_WAIT).await;
-                }
-                done => return done,
+    async fn upload_all(&self, chunks: &[ChunkId]) -> Upload {
+        let Some(connection) = self.connection.lock().clone() else {
+            return Upload::Failed(ContentError::Offline.to_string());
+        };
+        let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
+        let sent = content::upload(&connection, chunks, |chunk| sources.read(chunk)).await;
+        let Err(error) = sent else {
+            self.no_trouble(Trouble::Upload);
+            return Upload::Done;
+        };
+        tracing::warn!(%error, "content could not be sent");
+        self.note_trouble(Trouble::Upload, error.to_string());
+        match error {
+            ContentError::HubFull => {
+                tokio::time::sleep(HUB_WAIT).await;
+                // The hub says anew what it lacks; part of it may have found room.
+                Upload::Done
             }
+            // Where nothing sealed has the chunk any more a replay has put the ops back into the journal.
+            ContentError::Lost(chunk) => sources.content_with(chunk).map_or(Upload::Done, Upload::Lost),
+            error => Upload::Failed(error.to_string()),
         }
     }
 
@@ -232,11 +233,20 @@ impl Shared {
             .map_err(|_| ContentError::Offline)?
     }
 
-    pub(super) fn wait_a_while(&self) {
+    pub(super) fn wait_a_while(&self, conversation: u64) {
+        self.later(HUB_WAIT, Event::Waited(conversation));
+    }
+
+    pub(super) fn tell_later(&self) {
+        self.later(TELL_DELAY, Event::Tell);
+    }
+
+    fn later(&self, delay: Duration, event: Event) {
         let events = self.events.clone();
         self.runtime.spawn(async move {
-            tokio::time::sleep(HUB_WAIT).await;
-            let _ = events.send(Event::Waited).await;
+            tokio::time::sleep(delay).await;
+            // Where the driver is gone nobody waits for it.
+            let _ = events.send(event).await;
         });
     }
 
@@ -244,9 +254,10 @@ impl Shared {
     /// Returns whether that is so, at the deadline at the latest.
     pub fn sync(&self, deadline: Instant) -> bool {
         if let Err(error) = self.volume().capture_all(deadline) {
-            self.note_trouble(error.to_string());
+            self.note_trouble(Trouble::Capture, error.to_string());
             return false;
         }
+        self.no_trouble(Trouble::Capture);
         loop {
             self.look();
             let sent_all = || self.is_connected() && self.volume().replica().is_clean();
@@ -274,26 +285,8 @@ impl Shared {
 }
 
 impl Conversation for Shared {
-    fn hello(&self) -> Hello {
-        self.volume().replica().connected(self.space.clone())
-    }
-
     fn state(&self, state: LinkState) {
-        let mut standing = self.standing.lock();
-        // Attempts between two failures do not begin a new state: "unreachable since" is the first failure.
-        let kind = |state: &LinkState| std::mem::discriminant(state);
-        let retry = state == LinkState::Connecting && matches!(standing.link, LinkState::Unreachable(_));
-        if retry {
-            return;
-        }
-        if kind(&standing.link) != kind(&state) {
-            standing.since = vfs::now();
-        }
-        if state == LinkState::Connected {
-            (standing.refusal, standing.trouble) = (None, None);
-        }
-        standing.link = state;
-        drop(standing);
+        self.standing.lock().link_is(state);
         self.progressed();
     }
 

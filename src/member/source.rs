@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::content;
-use crate::model::{ChunkId, Extent};
+use crate::model::{ChunkId, Digest, Extent};
 use crate::sync::member::{InlineContent, content_of};
 use crate::vfs::ContentFiles;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ struct Spot {
 /// The only chunk of a small content.
 pub fn read_inline(shared: &Shared, wanted: InlineContent) -> Option<Vec<u8>> {
     let InlineContent { node, content, chunk } = wanted;
-    let spooled = || shared.volume().replica().spooled(chunk);
+    let spooled = || shared.volume().replica().spooled(content, chunk);
     let in_file = || {
         let file = shared.volume().replica().file_holding(node, content)?;
         read(shared, chunk, Spot { file, offset: 0, length: crate::model::INLINE_BYTES_MAX })
@@ -44,41 +44,67 @@ fn read(shared: &Shared, chunk: ChunkId, spot: Spot) -> Option<Vec<u8>> {
     content::verify(chunk, &bytes).ok().map(|()| bytes)
 }
 
+/// A chunk of the sealed commit: a content that has it, and where that stands in a file.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    content: Digest,
+    spot: Option<Spot>,
+}
+
 /// Finds the chunks of the sealed commit.
 pub struct Sources<'a> {
     shared: &'a Shared,
-    spots: BTreeMap<ChunkId, Spot>,
+    sources: BTreeMap<ChunkId, Vec<Source>>,
 }
 
 impl<'a> Sources<'a> {
     pub fn of_sealed(shared: &'a Shared) -> Sources<'a> {
-        let mut sources = Sources { shared, spots: BTreeMap::new() };
+        let mut sources = Sources { shared, sources: BTreeMap::new() };
         let replica = shared.volume().replica();
         let Some(sealed) = replica.sealed() else { return sources };
         for op in &sealed.commit.ops {
             let Some(manifest) = op.verb.manifest() else { continue };
-            let Some(file) = replica.file_holding(op.verb.node(), content_of(manifest)) else { continue };
-            let extents = content::extents(manifest, |chunk| replica.spooled(chunk)).unwrap_or_default();
-            sources.add(file, &extents);
+            let content = content_of(manifest);
+            let file = replica.file_holding(op.verb.node(), content);
+            manifest.chunk_ids().for_each(|chunk| sources.add(chunk, Source { content, spot: None }));
+            let extents = content::extents(manifest, |chunk| replica.spooled(content, chunk));
+            sources.add_extents(content, file, &extents.unwrap_or_default());
         }
         drop(replica);
         sources
     }
 
-    fn add(&mut self, file: u64, extents: &[Extent]) {
+    fn add_extents(&mut self, content: Digest, file: Option<u64>, extents: &[Extent]) {
         let mut offset = 0;
         for extent in extents {
             if let Some(chunk) = extent.chunk {
-                self.spots.entry(chunk).or_insert(Spot { file, offset, length: extent.length });
+                let spot = file.map(|file| Spot { file, offset, length: extent.length });
+                self.add(chunk, Source { content, spot });
             }
             offset += extent.length;
         }
     }
 
+    /// One place of each content is enough.
+    fn add(&mut self, chunk: ChunkId, source: Source) {
+        let known = self.sources.entry(chunk).or_default();
+        match known.iter_mut().find(|known| known.content == source.content) {
+            Some(known) => known.spot = known.spot.or(source.spot),
+            None => known.push(source),
+        }
+    }
+
+    /// A content of the sealed commit that has the chunk.
+    pub fn content_with(&self, chunk: ChunkId) -> Option<Digest> {
+        self.sources.get(&chunk)?.first().map(|source| source.content)
+    }
+
     /// A chunk's bytes, wherever they are.
     pub fn read(&self, chunk: ChunkId) -> Option<Vec<u8>> {
-        let spooled = || self.shared.volume().replica().spooled(chunk);
-        let at_spot = || self.spots.get(&chunk).and_then(|spot| read(self.shared, chunk, *spot));
-        spooled().or_else(at_spot).or_else(spooled)
+        self.sources.get(&chunk)?.iter().find_map(|source| {
+            let spooled = || self.shared.volume().replica().spooled(source.content, chunk);
+            let at_spot = || source.spot.and_then(|spot| read(self.shared, chunk, spot));
+            spooled().or_else(at_spot).or_else(spooled)
+        })
     }
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ struct Shared {
     retry_interval: Duration,
     stopping: Mutex<bool>,
     stop: Condvar,
+    /// Asked before every write, so it is not looked up each time.
+    held: AtomicBool,
 }
 
 impl Reserve {
@@ -44,8 +47,9 @@ impl Reserve {
     }
 
     pub(super) fn with_interval(path: PathBuf, bytes: u64, retry_interval: Duration) -> Reserve {
-        let shared =
-            Shared { path, bytes, retry_interval, stopping: Mutex::new(false), stop: Condvar::new() };
+        let (stopping, stop, held) = (Mutex::new(false), Condvar::new(), AtomicBool::new(false));
+        let shared = Shared { path, bytes, retry_interval, stopping, stop, held };
+        shared.look();
         Reserve { shared: Arc::new(shared), keeper: Mutex::new(None) }
     }
 
@@ -77,6 +81,7 @@ impl Reserve {
     pub fn release(&self) -> Result<bool, StoreError> {
         let was_held = self.shared.path.try_exists().map_err(StoreError::io("look at", &self.shared.path))?;
         remove(&self.shared.path)?;
+        self.shared.look();
         self.start_keeper();
         Ok(was_held)
     }
@@ -117,13 +122,26 @@ impl Shared {
     }
 
     fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// Sees whether it is there, and remembers it.
+    fn look(&self) -> bool {
         // A file made by a write that was cut short is no reserve; blocks are counted in 512 bytes.
-        std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| file.is_file() && file.blocks() * 512 >= self.bytes)
+        let held = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|file| file.is_file() && file.blocks() * 512 >= self.bytes);
+        self.held.store(held, Ordering::Release);
+        held
     }
 
     fn ensure(&self) -> Result<bool, StoreError> {
-        if self.is_held() {
+        let ensured = self.try_ensure();
+        self.look();
+        ensured
+    }
+
+    fn try_ensure(&self) -> Result<bool, StoreError> {
+        if self.look() {
             return Ok(true);
         }
         remove(&self.path)?;

@@ -11,7 +11,7 @@ use super::host::ContentFiles;
 use super::queue::Job;
 use super::reading::{Described, read_manifest};
 use super::volume::Volume;
-use crate::model::{ChunkId, Manifest, Timestamp};
+use crate::model::{ChunkId, Digest, Manifest, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Captured, Ino};
 use std::fs::File;
@@ -25,6 +25,9 @@ const CAPTURED_AT_ONCE_BYTES_MAX: u64 = 1024 * 1024;
 const SPOOL_BYTES: usize = 4 * 1024 * 1024;
 /// A file still open is captured once nobody has written to it for this long.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// How long an op waits for the capture of what was fsynced before it.
+const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// What became of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Captures small files that their writers think closed, and waits for what was fsynced, so that ops get
     /// into the log in the order programs made them.
     pub(super) fn settle_before_op(&self, but: &[Ino]) -> Result<(), VfsError> {
+        // One at a time: what one call has taken to capture, another must not overtake.
+        let settling = self.settling.lock();
         let flushed = std::mem::take(&mut *self.flushed.lock());
         for ino in flushed {
             match self.open.get(ino) {
@@ -99,7 +104,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 _ => {}
             }
         }
-        self.queue.wait_for_barriers();
+        drop(settling);
+        self.queue.wait_for_barriers(BARRIER_WAIT_MAX);
         Ok(())
     }
 
@@ -137,7 +143,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if !open.content.read().dirty || self.orphans.get(open.ino).is_some() {
             return Ok(());
         }
-        if self.size_of(open)? <= CAPTURED_AT_ONCE_BYTES_MAX {
+        // What is fsynced later must not get into the log before what was fsynced earlier.
+        if self.size_of(open)? <= CAPTURED_AT_ONCE_BYTES_MAX && !self.queue.has_barriers() {
             return self.capture_surely(open);
         }
         self.queue.push(Job { ino: open.ino, is_barrier: true });
@@ -149,6 +156,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
                 self.queue.push(Job { ino: open.ino, is_barrier: false });
             }
+            Ok(_) if self.queue.has_barriers() => self.queue.push(Job { ino: open.ino, is_barrier: true }),
             _ => {
                 let captured = self.try_capture(open).map(|_| ());
                 self.report(open.ino, captured);
@@ -176,7 +184,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     fn try_capture(&self, open: &OpenInode) -> Result<Outcome, VfsError> {
-        let changes = open.changes();
+        // Changes are counted before they are made: with the gate closed, all that are counted have been made.
+        let changes = {
+            let _gate = open.gate.write();
+            open.changes()
+        };
         let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
         let undisturbed = || open.changes() == changes;
         let Some(described) = describe(file.as_deref(), undisturbed)? else {
@@ -227,11 +239,6 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Ok(());
         }
         let (mtime, ctime) = self.times_of_dirty(open, file)?;
-        let detached = self.replica.lock().inode(open.ino).is_some_and(|inode| inode.detached);
-        if let Some(file) = file.filter(|_| detached) {
-            // Its node has other content by now: these bytes go on in a file of their own.
-            self.spool_all(file)?;
-        }
         let Described { manifest, list } = described;
         let captured = Captured { ino: open.ino, manifest, list, mtime };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
@@ -273,26 +280,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Puts aside the bytes that a pending op needs and that only this file holds, before they are changed.
     pub(super) fn put_aside(&self, ino: Ino, file: &File) -> Result<(), VfsError> {
-        if self.replica.lock().unsent_content(ino).is_none() { Ok(()) } else { self.spool_all(file) }
+        let held = self.replica.lock().held_content(ino);
+        held.map_or(Ok(()), |content| self.spool_all(content, file))
     }
 
-    /// Does so for an inode that is about to lose its last name while somebody has it open.
-    pub(super) fn put_aside_if_open(&self, ino: Ino) -> Result<(), VfsError> {
-        let unsent = self.replica.lock().unsent_content(ino).is_some();
-        match self.open.get(ino).filter(|_| unsent) {
-            Some(open) => {
-                let _gate = open.gate.write();
-                let file = self.file_to_read(&open)?;
-                file.map_or(Ok(()), |file| self.put_aside(ino, &file))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn spool_all(&self, file: &File) -> Result<(), VfsError> {
+    fn spool_all(&self, content: Digest, file: &File) -> Result<(), VfsError> {
         let mut gathered: Vec<(ChunkId, Vec<u8>)> = Vec::new();
         let mut bytes_gathered = 0;
-        let spool = |chunks: Vec<(ChunkId, Vec<u8>)>| self.work(|replica| Ok(((), replica.spool(chunks)?)));
+        let spool =
+            |chunks: Vec<(ChunkId, Vec<u8>)>| self.work(|replica| Ok(((), replica.spool(content, chunks)?)));
         read_manifest(
             file,
             || true,

@@ -81,6 +81,7 @@ impl From<LocalError> for VfsError {
             LocalError::Write(error) => VfsError::from(error),
             LocalError::ReadOnly => VfsError::ReadOnly,
             LocalError::NoSuchInode => VfsError::NotFound,
+            LocalError::History(reason) => VfsError::State(reason),
         }
     }
 }

@@ -149,20 +149,20 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Err(VfsError::BadHandle);
         }
         let open = &*handle.open;
-        {
+        let written = {
             let _gate = open.gate.read();
             let file = self.prepare(open, Keep::Content)?;
             let offset = match handle.mode.append && !from_cache {
                 true => file.metadata()?.len(),
                 false => offset,
             };
-            file.write_all_at(bytes, offset)?;
-        }
+            write_most(&file, bytes, offset)?
+        };
         open.flushed.store(false, Ordering::Relaxed);
         if open.privileged.load(Ordering::Relaxed) {
             self.clear_privileges(!clears_privileges, open)?;
         }
-        Ok(bytes.len())
+        Ok(written)
     }
 
     /// One of a handle's duplicates was closed. Captures nothing: the shell closes one before it writes.
@@ -181,7 +181,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Those of `fsync(2)`.
     pub fn sync_file(&self, id: FileId, data_only: bool) -> Result<(), VfsError> {
         let handle = self.handles.get(id)?;
-        let file = handle.open.content.read().file.clone();
+        let file = match handle.open.content.read().file.clone() {
+            Some(file) => Some(file),
+            // Whoever wrote it may have been another process, which has closed it.
+            None => match self.backing_number(handle.open.ino) {
+                Some(number) => Some(Arc::new(self.files.open_read(number)?)),
+                None => None,
+            },
+        };
         if let Some(file) = file {
             if data_only { file.sync_data()? } else { file.sync_all()? }
         }
@@ -204,4 +211,19 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             self.release(handle.open.ino, handle.mode.write);
         }
     }
+}
+
+/// POSIX: what was written before an error is told first; the error comes with the next call.
+fn write_most(file: &std::fs::File, bytes: &[u8], offset: u64) -> Result<usize, VfsError> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.write_at(&bytes[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(written) => done += written,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(done)
 }

@@ -34,6 +34,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub(super) fn prepare(&self, open: &OpenInode, keep: Keep) -> Result<Arc<File>, VfsError> {
         if keep == Keep::Content
             && let Some(file) = open.content.read().file_to_write()
+            && !self.host.refuses_writes()
         {
             open.note_change(self.elapsed_ms());
             return Ok(file);
@@ -89,14 +90,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 content.dirty = true;
                 Ok(file)
             }
-            (Some(backing), Keep::Nothing) => {
-                if self.replica.lock().unsent_content(open.ino).is_some() {
-                    let file = self.files.open_read(backing.file)?;
-                    self.put_aside(open.ino, &file)?;
-                }
-                self.fresh_file(open.ino, content)
-            }
-            (None, _) => self.fresh_file(open.ino, content),
+            // What a pending op still needs stays in the old file.
+            _ => self.fresh_file(open.ino, content),
         }
     }
 
@@ -160,7 +155,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 continue;
             }
             let (attributes, _) = self.attributes(open.ino)?;
-            let empty = matches!(&attributes.row.body, Body::File(manifest) if manifest.length == 0);
+            let is_empty = |body: &Body| matches!(body, Body::File(manifest) if manifest.length == 0);
+            // One that was cut off from its node without a file had been empty.
+            let empty = attributes.detached || is_empty(&attributes.row.body);
             return match self.backing_number(open.ino) {
                 Some(number) => Ok(Some(content.set_file(self.files.open_read(number)?, false))),
                 None if empty => Ok(None),
@@ -169,7 +166,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    fn backing_number(&self, ino: Ino) -> Option<u64> {
+    pub(super) fn backing_number(&self, ino: Ino) -> Option<u64> {
         let inode = self.replica.lock().inode(ino);
         match inode {
             Some(inode) => inode.backing.map(|backing| backing.file),

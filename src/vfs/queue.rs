@@ -3,7 +3,7 @@
 use crate::sync::member::Ino;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub(super) struct CaptureQueue {
@@ -13,9 +13,11 @@ pub(super) struct CaptureQueue {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    /// With the number of each, counted from the start.
+    jobs: VecDeque<(u64, Job)>,
+    pushed: u64,
     /// The job being worked on.
-    running: Option<Job>,
+    running: Option<(u64, Job)>,
     stopped: bool,
 }
 
@@ -31,9 +33,13 @@ impl CaptureQueue {
     /// Adds a job, or makes one that waits for the same inode a barrier.
     pub fn push(&self, job: Job) {
         let mut state = self.state.lock();
-        match state.jobs.iter_mut().find(|waiting| waiting.ino == job.ino) {
-            Some(waiting) => waiting.is_barrier |= job.is_barrier,
-            None => state.jobs.push_back(job),
+        match state.jobs.iter_mut().find(|(_, waiting)| waiting.ino == job.ino) {
+            Some((_, waiting)) => waiting.is_barrier |= job.is_barrier,
+            None => {
+                state.pushed += 1;
+                let number = state.pushed;
+                state.jobs.push_back((number, job));
+            }
         }
         self.changed.notify_all();
     }
@@ -44,7 +50,7 @@ impl CaptureQueue {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 state.running = Some(job);
-                return Some(job);
+                return Some(job.1);
             }
             if state.stopped {
                 return None;
@@ -64,27 +70,37 @@ impl CaptureQueue {
         self.changed.notify_all();
     }
 
-    /// Waits until no barrier is left, or nobody works on it any more.
-    pub fn wait_for_barriers(&self) {
-        self.wait_until(None, |state| !state.jobs.iter().chain(&state.running).any(|job| job.is_barrier));
+    /// Tells whether what was fsynced is still to be captured.
+    pub fn has_barriers(&self) -> bool {
+        self.state.lock().has_barriers_up_to(u64::MAX)
+    }
+
+    /// Waits until the barriers that are there now are done, but no longer than `limit`.
+    pub fn wait_for_barriers(&self, limit: Duration) {
+        let last = self.state.lock().pushed;
+        if self.state.lock().has_barriers_up_to(last) {
+            self.wait_until(Instant::now() + limit, |state| !state.has_barriers_up_to(last));
+        }
     }
 
     /// Waits until nothing is left. Tells whether that came before the deadline.
     pub fn wait_idle(&self, deadline: Instant) -> bool {
-        self.wait_until(Some(deadline), |state| state.jobs.is_empty() && state.running.is_none())
+        self.wait_until(deadline, |state| state.jobs.is_empty() && state.running.is_none())
     }
 
-    fn wait_until(&self, deadline: Option<Instant>, is_over: impl Fn(&State) -> bool) -> bool {
+    fn wait_until(&self, deadline: Instant, is_over: impl Fn(&State) -> bool) -> bool {
         let mut state = self.state.lock();
         while !is_over(&state) {
-            let Some(deadline) = deadline else {
-                self.changed.wait(&mut state);
-                continue;
-            };
             if self.changed.wait_until(&mut state, deadline).timed_out() {
                 return is_over(&state);
             }
         }
         true
+    }
+}
+
+impl State {
+    fn has_barriers_up_to(&self, last: u64) -> bool {
+        self.jobs.iter().chain(&self.running).any(|(number, job)| job.is_barrier && *number <= last)
     }
 }

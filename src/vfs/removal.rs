@@ -51,7 +51,6 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             // A save by backup ends here: what takes the old file's place enters the log before it does.
             self.capture_now(newcomer)?;
         }
-        self.put_aside_if_open(dropped)?;
         self.work(|replica| {
             let (parent, _) = directory(replica, parent)?;
             let node = replica.view().child(parent, &name).ok_or(VfsError::NotFound)?;
@@ -105,11 +104,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let moved = self.inode_under(parent, &name)?;
         self.settle_before_op(&[])?;
         self.capture_now(moved)?;
-        if let Ok(replaced) = self.inode_under(new_parent, &new_name) {
-            if mode == RenameMode::Exchange || self.is_embryo(replaced) {
-                self.capture_now(replaced)?;
-            }
-            self.put_aside_if_open(replaced)?;
+        if let Ok(replaced) = self.inode_under(new_parent, &new_name)
+            && (mode == RenameMode::Exchange || self.is_embryo(replaced))
+        {
+            self.capture_now(replaced)?;
         }
         self.work(|replica| {
             let resolved = resolve(replica, (parent, name), (new_parent, new_name))?;

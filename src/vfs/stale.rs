@@ -11,12 +11,13 @@ use crate::wire::Row;
 /// Something the kernel may hold a copy of that is old.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stale {
+    // Order: these come first, so that nobody who opens the file mixes old pages with new content.
+    /// An inode's attributes and content.
+    Content(Ino),
     /// What a name leads to, or that it leads nowhere.
     Name(Ino, Name),
     /// An inode's attributes.
     Attributes(Ino),
-    /// An inode's attributes and content.
-    Content(Ino),
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {

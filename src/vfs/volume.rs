@@ -30,6 +30,8 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) queue: CaptureQueue,
     /// Inodes flushed after their last change and not captured yet, in that order.
     pub(super) flushed: Mutex<Vec<Ino>>,
+    /// Held while flushed inodes are captured.
+    pub(super) settling: Mutex<()>,
     /// Access times that were set, for as long as the kernel holds the inode: they are not kept.
     pub(super) atimes: Mutex<HashMap<Ino, Timestamp>>,
     started: Instant,
@@ -47,6 +49,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             orphans: Orphans::default(),
             queue: CaptureQueue::default(),
             flushed: Mutex::default(),
+            settling: Mutex::default(),
             atimes: Mutex::default(),
             started: Instant::now(),
         }
@@ -116,12 +119,17 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let content = open.as_ref().map(|open| open.content.read());
         let (attributes, _) = self.attributes(ino)?;
         let mut stat = Stat::of(ino, &attributes, &self.settings);
-        if let Some(content) = content.as_deref()
-            && matches!(attributes.row.body, Body::File(_))
-            && (content.dirty || attributes.detached)
-            && let Some(file) = &content.file
-        {
-            stat.overlay(&file.metadata()?);
+        let is_file = matches!(attributes.row.body, Body::File(_));
+        let file = content.as_deref().and_then(|content| content.file.as_ref());
+        let dirty = content.as_deref().is_some_and(|content| content.dirty);
+        match file {
+            Some(file) if is_file && (dirty || attributes.detached) => stat.overlay(&file.metadata()?),
+            // Its node has another content by now, and the row tells of that.
+            None if is_file && attributes.detached => match self.backing_number(ino) {
+                Some(number) => stat.overlay(&self.files.open_read(number)?.metadata()?),
+                None => (stat.size, stat.blocks) = (0, 0),
+            },
+            _ => {}
         }
         if let Some(atime) = self.atimes.lock().get(&ino) {
             stat.atime = *atime;
@@ -177,8 +185,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Counts a handle, or a use as short as one.
     pub(super) fn acquire(&self, ino: Ino, writer: bool) -> Arc<super::content::OpenInode> {
-        let (open, first) = self.open.add(ino, writer);
+        // Order: remote content leaves the inode alone before anybody finds it open.
         self.replica.lock().opened(ino);
+        let (open, first) = self.open.add(ino, writer);
         if first {
             let mut content = open.content.write();
             self.load(ino, &mut content);

@@ -132,6 +132,22 @@ pub fn decode_row_key(key: &[u8]) -> Result<Row, Malformed> {
     }
 }
 
+/// Checks that a row from outside has a key and a value that decode.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn check_row(key: &[u8], value: &[u8]) -> Result<(), Malformed> {
+    match decode_row_key(key)? {
+        Row::Node(_) => decode::<Node>("node row", value).map(drop),
+        Row::Tombstone(_) => decode::<Tombstone>("tombstone row", value).map(drop),
+        Row::Name(_) => decode::<NodeId>("name row", value).map(drop),
+        Row::Subdirectories(_) => decode::<u64>("count of subdirectories", value).map(drop),
+        Row::Conflict(..) => decode::<ConflictRow>("conflict row", value).map(drop),
+        Row::Copy(_) => decode::<(NodeId, MemberNumber)>("copy row", value).map(drop),
+        Row::Place(..) => Ok(()),
+    }
+}
+
 fn split_id(bytes: &[u8]) -> Option<(NodeId, &[u8])> {
     let (id, rest) = bytes.split_first_chunk::<12>()?;
     Some((NodeId::from_bytes(*id), rest))

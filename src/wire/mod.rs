@@ -15,7 +15,7 @@ mod tests;
 
 pub use codec::{Malformed, decode, decode_rest, encode};
 pub use history::{HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord};
-pub use key::{Row, RowKey, Rows, decode_row_key};
+pub use key::{Row, RowKey, Rows, check_row, decode_row_key};
 pub use message::{
     Answer, ContentReply, ContentRequest, Enrol, FromHub, FromMember, Hello, Inline, Opening, Position,
     RefuseReason, Start, Welcome,

@@ -1,11 +1,11 @@
 //! A member with simulated content files.
 
 use fl0wfs::content::ManifestBuilder;
-use fl0wfs::model::{ChunkId, Digest, Manifest, MemberName, Timestamp};
+use fl0wfs::model::{ChunkId, Digest, Manifest, MemberName, NodeId, Timestamp};
 use fl0wfs::ops::Tree;
 use fl0wfs::sync::MemoryKv;
 use fl0wfs::sync::member::{Captured, Effects, Ino, LocalError, Replica, SessionOutput, content_of};
-use fl0wfs::wire::{FromHub, FromMember, Inline};
+use fl0wfs::wire::{FromHub, FromMember};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Chunks = BTreeMap<ChunkId, Vec<u8>>;
@@ -106,9 +106,9 @@ impl Actor {
 
     /// What a pending op needs is kept before the file changes.
     pub fn put_aside(&mut self, ino: Ino) {
-        if self.replica.unsent_content(ino).is_some() {
+        if let Some(content) = self.replica.held_content(ino) {
             let chunks = manifest_of(&self.content(ino)).1;
-            let spooled = self.replica.spool(chunks);
+            let spooled = self.replica.spool(content, chunks);
             self.done(spooled);
         }
     }
@@ -124,13 +124,11 @@ impl Actor {
     }
 
     pub fn capture(&mut self, now: Timestamp, ino: Ino) {
-        let Some(inode) = self.replica.inode(ino) else { return };
+        if self.replica.inode(ino).is_none() {
+            return;
+        }
         let bytes = self.content(ino);
         let (manifest, chunks) = manifest_of(&bytes);
-        if inode.detached {
-            let spooled = self.replica.spool(chunks.clone());
-            self.done(spooled);
-        }
         self.captured.extend(chunks.iter().map(|(id, _)| *id));
         self.by_ino.entry(ino).or_default().extend(chunks.iter().map(|(id, _)| *id));
         let captured = Captured { ino, manifest, list: Vec::new(), mtime: now };
@@ -158,34 +156,36 @@ impl Actor {
 
     /// The next commit, if one is to go.
     pub fn next_commit(&mut self) -> Option<FromMember> {
-        if let Some((count, wanted)) = self.replica.to_seal() {
+        if let Some(seal) = self.replica.to_seal() {
             // Bytes that are not here any more were sent before, with another op: the hub asks if it lacks them.
-            let inline = wanted.iter().filter_map(|wanted| {
+            let inline = seal.inline.iter().filter_map(|wanted| {
                 let bytes = self.pending_bytes(wanted.node, wanted.content, wanted.chunk)?;
-                Some(Inline { chunk: wanted.chunk, bytes })
+                Some((*wanted, bytes))
             });
             let inline = inline.collect();
-            self.replica.seal(count, inline).expect("memory does not fail");
+            self.replica.seal(seal.count, inline).expect("memory does not fail");
         }
         self.replica.outgoing().map(|(commit, inline)| FromMember::Commit { commit, inline })
     }
 
-    fn pending_bytes(&self, node: fl0wfs::model::NodeId, content: Digest, chunk: ChunkId) -> Option<Vec<u8>> {
-        if let Some(bytes) = self.replica.spooled(chunk) {
+    /// A chunk of a pending content, from where the replica says that it is.
+    fn pending_bytes(&self, node: NodeId, content: Digest, chunk: ChunkId) -> Option<Vec<u8>> {
+        if let Some(bytes) = self.replica.spooled(content, chunk) {
             return Some(bytes);
         }
         let file = self.replica.file_holding(node, content)?;
-        self.files.get(&file).cloned()
+        let chunks = manifest_of(self.files.get(&file)?).1;
+        chunks.into_iter().find(|(id, _)| *id == chunk).map(|(_, bytes)| bytes)
     }
 
-    /// Bytes of a chunk that the hub asked for.
+    /// Bytes of a chunk of the sealed commit that the hub asked for.
     pub fn chunk_bytes(&self, chunk: ChunkId) -> Option<Vec<u8>> {
-        let in_files = || {
-            self.files.values().find_map(|bytes| {
-                manifest_of(bytes).1.into_iter().find(|(id, _)| *id == chunk).map(|(_, bytes)| bytes)
-            })
-        };
-        self.replica.spooled(chunk).or_else(in_files)
+        let ops = self.replica.sealed()?.commit.ops;
+        ops.iter().find_map(|op| {
+            let manifest =
+                op.verb.manifest().filter(|manifest| manifest.chunk_ids().any(|id| id == chunk))?;
+            self.pending_bytes(op.verb.node(), content_of(manifest), chunk)
+        })
     }
 
     /// Fetches what is wanted, from what the hub has and what is spooled here.
@@ -195,9 +195,10 @@ impl Actor {
             else {
                 continue;
             };
+            let content = content_of(&manifest);
             let bytes: Option<Vec<Vec<u8>>> = manifest
                 .chunk_ids()
-                .map(|chunk| self.replica.spooled(chunk).or_else(|| hub.get(&chunk).cloned()))
+                .map(|chunk| self.pending_bytes(node, content, chunk).or_else(|| hub.get(&chunk).cloned()))
                 .collect();
             if let Some(bytes) = bytes {
                 let file = self.replica.allocate_file();

@@ -127,9 +127,6 @@ fn settle(actor: &mut Actor, node: NodeId, now: Timestamp) {
     if actor.replica.is_dirty(ino) {
         actor.capture(now, ino);
     }
-    if actor.open.contains(&ino) {
-        actor.put_aside(ino);
-    }
 }
 
 fn remove(actor: &mut Actor, chance: &mut Chance, now: Timestamp) {

@@ -32,27 +32,29 @@ impl<S: Store> Replica<S> {
 impl<S: Store> Work<'_, S> {
     fn capture(&mut self, mut captured: Captured) -> Result<(), LocalError> {
         let ino = captured.ino;
+        let content = content_of(&captured.manifest);
         for (chunk, bytes) in std::mem::take(&mut captured.list) {
-            self.txn.put(keys::spool(chunk), bytes);
+            self.txn.put(keys::spool(content, chunk), bytes);
         }
         // An inode that lost its last name meanwhile has nothing to say.
         let Some(mut inode) = self.inode(ino) else { return Ok(()) };
         if let Some(backing) = &mut inode.backing {
-            backing.content = Some(content_of(&captured.manifest));
+            backing.content = Some(content);
+            self.hold(&captured.manifest, backing.file);
         }
         // POSIX: changing content changes ctime.
         inode.ctime = inode.ctime.max(self.now);
         self.txn.remove(keys::dirty(ino));
-        let has_bytes = captured.manifest.length > 0;
         if self.embryo(inode.node).is_some() {
             self.capture_embryo(&inode, captured)?;
-            inode.unsent = has_bytes;
         } else if inode.detached || self.is_outdated(&inode) {
-            return self.capture_detached(ino, inode, captured);
+            self.capture_detached(ino, inode, captured)?;
+            self.release_unused(content);
+            return Ok(());
         } else {
-            let put = self.capture_file(&inode, captured)?;
-            inode.unsent |= put && has_bytes;
+            self.capture_file(&inode, captured)?;
         }
+        self.release_unused(content);
         inode.version = self.view().node(inode.node).map_or(inode.version, |node| node.version);
         self.save_inode(ino, &inode);
         self.want(inode.node);
@@ -85,13 +87,12 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
-    /// Returns whether there was new content.
-    fn capture_file(&mut self, inode: &Inode, captured: Captured) -> Result<bool, LocalError> {
-        let Some(row) = self.view().node(inode.node) else { return Ok(false) };
-        let Some(manifest) = row.manifest() else { return Ok(false) };
+    fn capture_file(&mut self, inode: &Inode, captured: Captured) -> Result<(), LocalError> {
+        let Some(row) = self.view().node(inode.node) else { return Ok(()) };
+        let Some(manifest) = row.manifest() else { return Ok(()) };
         if !manifest.same_content(&captured.manifest) {
             self.submit(Verb::Put(put(inode, captured)))?;
-            return Ok(true);
+            return Ok(());
         }
         if row.mtime != captured.mtime {
             self.submit(Verb::SetMeta(SetMeta {
@@ -103,13 +104,12 @@ impl<S: Store> Work<'_, S> {
                 xattrs: Vec::new(),
             }))?;
         }
-        Ok(false)
+        Ok(())
     }
 
     /// What was written while remote content took the file's place meets that content now.
-    fn capture_detached(&mut self, ino: Ino, mut inode: Inode, captured: Captured) -> Result<(), LocalError> {
+    fn capture_detached(&mut self, ino: Ino, inode: Inode, captured: Captured) -> Result<(), LocalError> {
         let from = inode.node;
-        inode.unsent = captured.manifest.length > 0;
         self.save_inode(ino, &inode);
         self.detach(ino);
         let content = content_of(&captured.manifest);
@@ -126,7 +126,7 @@ impl<S: Store> Work<'_, S> {
                 let version = self.view().node(node).map_or(inode.version, |row| row.version);
                 self.bind(ino, Inode { node, detached: false, version, ctime: self.now, ..inode });
             }
-            // Whoever captures a detached inode spools its bytes first, so they are not lost with it.
+            // Its backing file is held for the op, so its bytes are not lost with it.
             _ => self.drop_detached(ino),
         }
         self.want(from);

@@ -1,7 +1,7 @@
 //! Inodes: which node each is, which backing file holds its content, and what the kernel is told of it.
 
 use super::keys;
-use super::records::{Backing, Ino, Inode, content_of};
+use super::records::{Backing, Held, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Manifest, Node, NodeId, Timestamp, Version};
 use crate::ops::Tree;
@@ -71,11 +71,11 @@ impl<S: Store> Replica<S> {
             let inode: Inode = decode("inode", &value).expect("records of ours decode");
             inode.backing.map(|backing| backing.file)
         });
-        named.chain(
-            self.store
-                .scan_prefix(&[keys::RETAINED])
-                .map(|(_, value)| decode("retained file", &value).expect("records of ours decode")),
-        )
+        let held = self.store.scan_prefix(&[keys::HELD]);
+        named.chain(held.map(|(_, value)| {
+            let held: Held = decode("held file", &value).expect("records of ours decode");
+            held.file
+        }))
     }
 
     /// The node's inode number: given at the first question, the same ever after.
@@ -120,6 +120,20 @@ impl<S: Store> Replica<S> {
         removed.map(|((), effects)| effects).unwrap_or_default()
     }
 
+    /// Forgets inodes that only handles of an earlier process held on to, but for those still to be captured.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn remove_abandoned(&mut self) -> Result<(), LocalError> {
+        let detached: Vec<Ino> =
+            self.store.scan_prefix(&[keys::DETACHED]).map(|(key, _)| Ino(keys::number_of(&key))).collect();
+        let abandoned: Vec<Ino> = detached.into_iter().filter(|ino| !self.is_dirty(*ino)).collect();
+        // Their backing files go with all others that no row names.
+        let removed =
+            self.transact_now(|work| Ok(abandoned.into_iter().for_each(|ino| work.remove_inode(ino))));
+        removed.map(drop)
+    }
+
     /// A number for a new backing file.
     pub fn allocate_file(&mut self) -> u64 {
         self.state.counters.file += 1;
@@ -133,8 +147,12 @@ impl<S: Store> Replica<S> {
     pub fn set_backing(&mut self, ino: Ino, file: u64) -> Result<Effects, LocalError> {
         let marked = self.transact_now(|work| {
             let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
-            work.effects.removed_files.extend(inode.backing.map(|backing| backing.file));
-            (inode.backing, inode.unsent) = (Some(Backing { file, content: None }), false);
+            work.give_up_backing(&inode);
+            // What is replaced as a whole is what stands there now, whether its bytes had arrived or not.
+            if !inode.detached && work.txn.get(&keys::dirty(ino)).is_none() {
+                inode.version = work.view().node(inode.node).map_or(inode.version, |row| row.version);
+            }
+            inode.backing = Some(Backing { file, content: None });
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());
             work.want(inode.node);
@@ -152,23 +170,17 @@ impl<S: Store> Replica<S> {
     pub fn mark_dirty(&mut self, ino: Ino) -> Result<Effects, LocalError> {
         let marked = self.transact_now(|work| {
             let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
-            if let Some(backing) = &mut inode.backing {
-                backing.content = None;
+            if let Some(backing) = &mut inode.backing
+                && let Some(content) = backing.content.take()
+            {
+                work.release_to_write(content, backing.file);
             }
-            inode.unsent = false;
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());
             work.want(inode.node);
             Ok(())
         });
         marked.map(|((), effects)| effects)
-    }
-
-    /// The content that only the inode's backing file holds, and that a pending op needs.
-    pub fn unsent_content(&self, ino: Ino) -> Option<Manifest> {
-        let inode = self.inode(ino).filter(|inode| inode.unsent)?;
-        let manifest = self.view().node(inode.node)?.manifest().cloned()?;
-        holds(&inode, &manifest).then_some(manifest)
     }
 
     pub(super) fn transact_now<R>(
@@ -206,7 +218,7 @@ impl<S: Store> Work<'_, S> {
         let row = self.view().node(node);
         let ctime = row.as_ref().map_or(self.now, |row| row.mtime);
         let version = row.map_or(Version::default(), |row| row.version);
-        self.bind(ino, Inode { node, detached: false, version, backing: None, ctime, unsent: false });
+        self.bind(ino, Inode { node, detached: false, version, backing: None, ctime });
         ino
     }
 
@@ -217,7 +229,6 @@ impl<S: Store> Work<'_, S> {
             version: Version::default(),
             backing: None,
             ctime: self.now,
-            unsent: false,
         };
         self.bind(Ino::ROOT, root);
     }
@@ -247,17 +258,13 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::inode(ino));
         self.txn.remove(keys::dirty(ino));
         self.txn.remove(keys::detached(ino));
-        self.give_up_backing(ino, &inode);
+        self.give_up_backing(&inode);
     }
 
     /// Parts an inode from its backing file, which stays while a pending op needs it.
-    pub fn give_up_backing(&mut self, ino: Ino, inode: &Inode) {
-        let Some(backing) = inode.backing else { return };
-        match backing.content.filter(|_| inode.unsent && !self.state.open.contains_key(&ino)) {
-            Some(content) if self.txn.get(&keys::retained(content)).is_none() => {
-                self.txn.put(keys::retained(content), encode(&backing.file));
-            }
-            _ => self.effects.removed_files.push(backing.file),
+    pub fn give_up_backing(&mut self, inode: &Inode) {
+        if let Some(backing) = inode.backing {
+            self.give_up_file(backing.content, backing.file);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The journal: ops the hub has not accepted, in the order they are to be sent.
 
 use super::keys;
+use super::records::content_of;
 use super::state::{LocalError, Replica, Work};
-use crate::model::NodeId;
+use crate::model::{Digest, NodeId};
 use crate::ops::{Drop, Op, SetMeta, Tree, Verb};
 use crate::sync::kv::{Kv, Store};
 use crate::wire::{RowKey, SealedCommit, decode, encode};
@@ -18,6 +19,11 @@ fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
         _ => None,
     };
     [op.verb.node()].into_iter().chain(replaced)
+}
+
+/// The content that an op brings, where there are bytes in it.
+fn content_brought(op: &Op) -> Option<Digest> {
+    op.verb.manifest().filter(|manifest| manifest.length > 0).map(content_of)
 }
 
 impl<S: Store> Replica<S> {
@@ -50,7 +56,15 @@ impl<S: Store> Work<'_, S> {
     /// Puts an op at an index of the journal, to be found by each node it is about.
     pub fn put_pending(&mut self, index: u64, op: &Op) {
         nodes_of(op).for_each(|node| self.txn.put(keys::pending(node, index), Vec::new()));
+        self.note_user(op, index);
         self.txn.put(keys::journal(index), encode(op));
+    }
+
+    /// Notes that the op with this index needs the content that it brings.
+    pub fn note_user(&mut self, op: &Op, index: u64) {
+        if let Some(content) = content_brought(op) {
+            self.txn.put(keys::user(content, index), Vec::new());
+        }
     }
 
     fn join_set_meta(&self, op: &Op) -> Option<Op> {
@@ -64,11 +78,15 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
-    pub fn remove_pending(&mut self, index: u64) {
-        if let Some(value) = self.txn.get(&keys::journal(index)) {
-            nodes_of(&read_op(&value)).for_each(|node| self.txn.remove(keys::pending(node, index)));
-            self.txn.remove(keys::journal(index));
+    /// Takes an op out of the journal. What it brings stays held until somebody lets go of that.
+    pub fn remove_pending(&mut self, index: u64) -> Option<Op> {
+        let op = read_op(&self.txn.get(&keys::journal(index))?);
+        nodes_of(&op).for_each(|node| self.txn.remove(keys::pending(node, index)));
+        if let Some(content) = content_brought(&op) {
+            self.txn.remove(keys::user(content, index));
         }
+        self.txn.remove(keys::journal(index));
+        Some(op)
     }
 
     /// The pending ops that are not sealed, in order.
@@ -91,12 +109,8 @@ impl<S: Store> Work<'_, S> {
     pub fn forget_unseen(&mut self, drop: &Drop) -> Result<bool, LocalError> {
         let Some(ops) = self.unseen_ops(drop) else { return Ok(false) };
         let node = drop.node;
-        ops.into_iter().for_each(|index| self.remove_pending(index));
-        if let Some(ino) = self.known_ino_of(node)
-            && let Some(inode) = self.inode(ino)
-        {
-            self.save_inode(ino, &super::Inode { unsent: false, ..inode });
-        }
+        let ops: Vec<Op> = ops.into_iter().filter_map(|index| self.remove_pending(index)).collect();
+        self.release_contents_of(&ops);
         self.erase(node, &drop.place);
         self.unkeep(&[RowKey::place(node, &drop.place)]);
         self.set_mtime(drop.place.parent, self.now)?;

@@ -6,6 +6,7 @@
 //! | `B` | slot, tree row key | the base's row where it differs: `Option<Vec<u8>>` |
 //! | `J` | index | a pending op |
 //! | `Q` | node, index | nothing: finds a node's pending ops |
+//! | `K` | content, index | nothing: finds the pending ops, parked ones too, that bring a content |
 //! | `C` | | the sealed commit |
 //! | `E` | node | a file made here that has had no flush point: its `Make` |
 //! | `I` | ino | [`super::Inode`] |
@@ -13,8 +14,8 @@
 //! | `D` | ino | nothing: content not captured yet |
 //! | `T` | ino | nothing: an inode cut off from its node by remote content |
 //! | `W` | node | nothing: content to fetch |
-//! | `S` | chunk | bytes of unsent content whose file has gone on |
-//! | `R` | content | a backing file that no inode names, kept for a pending op |
+//! | `S` | content, chunk | bytes of a pending op's content whose file has gone on |
+//! | `R` | content | [`super::records::Held`]: the backing file that holds a pending op's content |
 //! | `P` | index | [`super::Parked`] |
 //! | `X` | member number | member name |
 //! | `M` | name | counters and identity |
@@ -23,8 +24,7 @@ use super::Ino;
 use crate::model::{ChunkId, Digest, MemberNumber, NodeId};
 
 pub const JOURNAL: u8 = b'J';
-pub const SPOOL: u8 = b'S';
-pub const RETAINED: u8 = b'R';
+pub const HELD: u8 = b'R';
 pub const PARKED: u8 = b'P';
 pub const DIRTY: u8 = b'D';
 pub const DETACHED: u8 = b'T';
@@ -100,12 +100,26 @@ pub fn wanted(node: NodeId) -> Vec<u8> {
     of_node(WANTED, node)
 }
 
-pub fn spool(chunk: ChunkId) -> Vec<u8> {
-    [&[SPOOL][..], &chunk.0].concat()
+/// All spooled chunks of one content.
+pub fn spool_of(content: Digest) -> Vec<u8> {
+    [b"S", &content.0[..]].concat()
 }
 
-pub fn retained(content: Digest) -> Vec<u8> {
-    [&[RETAINED][..], &content.0].concat()
+pub fn spool(content: Digest, chunk: ChunkId) -> Vec<u8> {
+    [b"S", &content.0[..], &chunk.0].concat()
+}
+
+pub fn held(content: Digest) -> Vec<u8> {
+    [&[HELD][..], &content.0].concat()
+}
+
+/// All pending ops that bring one content.
+pub fn users_of(content: Digest) -> Vec<u8> {
+    [b"K", &content.0[..]].concat()
+}
+
+pub fn user(content: Digest, index: u64) -> Vec<u8> {
+    [users_of(content), index.to_be_bytes().to_vec()].concat()
 }
 
 pub fn parked(index: u64) -> Vec<u8> {

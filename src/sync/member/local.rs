@@ -112,7 +112,16 @@ impl<S: Store> Work<'_, S> {
     }
 
     fn set_embryo_meta(&mut self, set: &SetMeta) -> Result<(), Rejection> {
-        self.write_op(&Op { time: self.now, verb: Verb::SetMeta(set.clone()) })
+        self.write_op(&Op { time: self.now, verb: Verb::SetMeta(set.clone()) })?;
+        // A replay makes the file from this record.
+        if let Some((made, mut make)) = self.embryo(set.node)
+            && let Some(row) = self.view().node(set.node)
+        {
+            (make.mode, make.mtime, make.xattrs) = (row.mode, row.mtime, row.xattrs);
+            make.owner = make.owner.map(|_| row.owner);
+            self.txn.put(keys::embryo(set.node), encode(&(made, make)));
+        }
+        Ok(())
     }
 
     /// A file that comes and goes between two flush points leaves nothing but its directory's mtime.

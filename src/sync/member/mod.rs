@@ -10,6 +10,7 @@
 //!
 //! This module moves no bytes of content and opens no connection.
 
+mod answers;
 mod base;
 mod capture;
 mod inodes;
@@ -24,10 +25,11 @@ mod session;
 mod snapshot;
 mod spool;
 mod state;
+mod welcome;
 
 pub use capture::Captured;
 pub use inodes::Attributes;
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
-pub use seal::InlineContent;
+pub use seal::{InlineContent, ToSeal};
 pub use session::{Phase, SessionOutput};
 pub use state::{Effects, LocalError, Pending, Replica};

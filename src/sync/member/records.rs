@@ -26,8 +26,6 @@ pub struct Inode {
     pub backing: Option<Backing>,
     /// This mount's own.
     pub ctime: Timestamp,
-    /// The backing file holds a pending op's content, and the hub does not have it yet.
-    pub unsent: bool,
 }
 
 /// A file that holds content.
@@ -37,6 +35,14 @@ pub struct Backing {
     pub file: u64,
     /// Which content it holds; None while it is written.
     pub content: Option<Digest>,
+}
+
+/// A backing file that holds a pending op's content: until the op is accepted it is neither changed nor removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub file: u64,
+    /// No inode has the file any more: it goes with this record.
+    pub orphaned: bool,
 }
 
 /// Who this state directory is in its space.

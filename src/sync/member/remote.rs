@@ -6,7 +6,7 @@ use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Digest, MemberNumber, Node, NodeId, Timestamp};
-use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply, resolve_successor};
+use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply};
 use crate::sync::kv::{Batch, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{LogEntry, Position, Row, decode, decode_row_key};
@@ -68,17 +68,8 @@ impl<S: Store> Work<'_, S> {
     pub fn forget_accepted(&mut self) {
         let Some(sealed) = self.sealed() else { return };
         self.txn.remove(keys::SEALED.to_vec());
-        for op in &sealed.commit.ops {
-            let Some(manifest) = op.verb.manifest() else { continue };
-            let node = resolve_successor(&self.view(), op.verb.node());
-            if let Some(ino) = self.known_ino_of(node)
-                && let Some(inode) = self.inode(ino).filter(|inode| inode.unsent && holds(inode, manifest))
-            {
-                self.save_inode(ino, &Inode { unsent: false, ..inode });
-            }
-        }
+        self.release_contents_of(&sealed.commit.ops);
         self.accepted.extend(sealed.commit.ops);
-        self.clear_spool();
     }
 
     /// Compares the view's rows before and after this transaction: what changed is for the kernel, and content
@@ -134,22 +125,10 @@ impl<S: Store> Work<'_, S> {
             && let Some(backing) = inode.backing
             && let Some(content) = backing.content
         {
-            let unsent = inode.unsent;
             self.save_inode(ino, &Inode { backing: None, ..inode });
-            if self.swap_in(successor, content, backing.file) {
-                self.keep_unsent(successor, unsent);
-            } else {
-                self.effects.removed_files.push(backing.file);
+            if !self.swap_in(successor, content, backing.file) {
+                self.give_up_file(Some(content), backing.file);
             }
-        }
-    }
-
-    /// Content that changed hands is still the only one the hub can get.
-    fn keep_unsent(&mut self, node: NodeId, unsent: bool) {
-        if let Some(ino) = self.known_ino_of(node)
-            && let Some(inode) = self.inode(ino)
-        {
-            self.save_inode(ino, &Inode { unsent, ..inode });
         }
     }
 
@@ -167,15 +146,19 @@ impl<S: Store> Work<'_, S> {
         if let Some(ino) = self.known_ino_of(id)
             && let Some(inode) = self.inode(ino)
         {
-            let same = before.and_then(Node::manifest).is_some_and(|old| old.same_content(manifest));
+            let old = before.and_then(Node::manifest);
+            let same = old.is_some_and(|old| old.same_content(manifest));
             let here = inode.backing.is_some_and(|b| b.content == Some(content_of(manifest)));
-            if here {
-                self.save_inode(ino, &Inode { version: now.version, ..inode });
-            } else if same {
+            let dirty = self.txn.get(&keys::dirty(ino)).is_some();
+            if here || same {
                 // What is being written here came from this very content, whatever its version is called now.
                 self.save_inode(ino, &Inode { version: now.version, ..inode });
-            } else if self.is_held(ino) {
+            } else if dirty || (self.is_held(ino) && old.is_some_and(|old| holds(&inode, old))) {
                 self.detach(ino);
+            } else if manifest.length == 0 {
+                // Nothing will be fetched for it.
+                self.give_up_backing(&inode);
+                self.save_inode(ino, &Inode { backing: None, version: now.version, ..inode });
             }
         }
         let content = content_of(manifest);
@@ -199,9 +182,9 @@ impl<S: Store> Work<'_, S> {
         if dirty || inode.backing.is_some_and(|backing| backing.content == Some(content)) {
             return false;
         }
-        self.give_up_backing(ino, &inode);
+        self.give_up_backing(&inode);
         let backing = Some(Backing { file, content: Some(content) });
-        self.save_inode(ino, &Inode { backing, version: row.version, unsent: false, ..inode });
+        self.save_inode(ino, &Inode { backing, version: row.version, ..inode });
         true
     }
 

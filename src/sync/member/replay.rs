@@ -109,11 +109,13 @@ impl<S: Store> Work<'_, S> {
         }
         let of = |tag: u64| replayed.ops.iter().filter(move |pending| pending.tag == tag);
         let keeps_sealed = sealed
+            .as_ref()
             .is_some_and(|sealed| sealed.commit.ops.iter().eq(of(TAG_SEALED).map(|pending| &pending.op)));
         if !keeps_sealed {
             self.txn.remove(keys::SEALED.to_vec());
         }
-        self.journal().into_iter().for_each(|(index, _)| self.remove_pending(index));
+        let before: Vec<Op> =
+            self.journal().into_iter().filter_map(|(index, _)| self.remove_pending(index)).collect();
         embryos.into_keys().for_each(|node| self.txn.remove(keys::embryo(node)));
         for pending in &replayed.ops {
             match (&pending.op.verb, pending.tag) {
@@ -124,6 +126,8 @@ impl<S: Store> Work<'_, S> {
                 _ => self.append(pending.op.clone()),
             }
         }
+        self.release_contents_of(&before);
+        self.release_contents_of(sealed.iter().flat_map(|sealed| &sealed.commit.ops));
     }
 
     /// Brings inodes along where a replay put other nodes or versions in the place of theirs.
@@ -148,7 +152,12 @@ impl<S: Store> Work<'_, S> {
         }
         let concerned: BTreeSet<NodeId> =
             moves.iter().flat_map(|(_, inode, node, _)| [inode.node, *node]).collect();
-        moves.into_iter().for_each(|(ino, inode, node, version)| self.rebind(ino, inode, node, version));
+        for (ino, inode, node, version) in moves {
+            // One that another has just taken the place of is gone.
+            if self.inode(ino).is_some() {
+                self.rebind(ino, inode, node, version);
+            }
+        }
         // A node that lost its inode to another has its own content to fetch.
         concerned.into_iter().for_each(|node| self.want(node));
     }
@@ -160,9 +169,12 @@ impl<S: Store> Work<'_, S> {
         }
         match self.known_ino_of(node) {
             Some(other) if other != ino && self.is_held(other) => {
-                // Both are in use: the other stays the node's, this one goes on for its handles.
+                // The other stays the node's; this one goes on for its handles, if it has any.
                 self.save_inode(ino, &Inode { node, version, ..inode });
-                self.detach(ino);
+                match self.is_held(ino) {
+                    true => self.detach(ino),
+                    false => self.remove_inode(ino),
+                }
                 return;
             }
             Some(other) if other != ino => self.remove_inode(other),

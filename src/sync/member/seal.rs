@@ -4,13 +4,25 @@ use super::keys;
 use super::records::content_of;
 use super::session::Phase;
 use super::state::{LocalError, Replica, Work};
-use crate::model::{ChunkId, CommitNumber, Digest, NodeId, Timestamp};
+use crate::model::{ChunkId, CommitNumber, Digest, Manifest, NodeId, Timestamp};
 use crate::ops::Op;
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, Commit, Inline, SealedCommit, decode, encode};
+use std::collections::BTreeMap;
 
 /// Inline content of one commit, in bytes, at most.
 const COMMIT_INLINE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What the journal's front needs before it can be sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToSeal {
+    /// How many ops.
+    pub count: usize,
+    /// Chunks that the commit carries.
+    pub inline: Vec<InlineContent>,
+    /// Larger contents, whose bytes must survive the loss of power before a commit that names them is sent.
+    pub large: Vec<(NodeId, Digest)>,
+}
 
 /// Content of one chunk that rides inside its op, and where to look for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,42 +33,50 @@ pub struct InlineContent {
 }
 
 impl<S: Store> Replica<S> {
-    /// Inline chunks that the next commit carries, and the nodes whose files hold them; None where nothing is to be sealed.
-    pub fn to_seal(&self) -> Option<(usize, Vec<InlineContent>)> {
+    /// The ops that the next commit takes; None where nothing is to be sealed.
+    pub fn to_seal(&self) -> Option<ToSeal> {
         if self.state.session.phase != Phase::Live || self.sealed().is_some() || !self.caught_up() {
             return None;
         }
-        let (mut count, mut bytes, mut inline_bytes, mut inline) = (0, 0, 0, Vec::new());
+        let (mut seal, mut bytes, mut inline_bytes) = (ToSeal::default(), 0, 0);
         for (_, op) in self.journal().take(COMMIT_OPS_MAX) {
+            let manifest = op.verb.manifest();
+            let chunk = manifest.and_then(Manifest::inline_chunk);
             bytes += encode(&op).len();
-            let content = op.verb.manifest().and_then(|manifest| {
-                let chunk = manifest.inline_chunk()?;
-                inline_bytes += manifest.length;
-                Some(InlineContent { node: op.verb.node(), content: content_of(manifest), chunk })
-            });
-            if count > 0 && (bytes > COMMIT_BYTES_MAX || inline_bytes > COMMIT_INLINE_BYTES_MAX) {
+            inline_bytes += manifest.filter(|_| chunk.is_some()).map_or(0, |manifest| manifest.length);
+            if seal.count > 0 && (bytes > COMMIT_BYTES_MAX || inline_bytes > COMMIT_INLINE_BYTES_MAX) {
                 break;
             }
-            inline.extend(content);
-            count += 1;
+            let node = op.verb.node();
+            match (manifest.map(content_of), chunk) {
+                (Some(content), Some(chunk)) => seal.inline.push(InlineContent { node, content, chunk }),
+                (Some(content), None) => seal.large.push((node, content)),
+                (None, _) => {}
+            }
+            seal.count += 1;
         }
-        (count > 0).then_some((count, inline))
+        Some(seal).filter(|seal| seal.count > 0)
     }
 
-    /// Seals the journal's first `count` ops as a commit. `inline` is what [`Replica::to_seal`] asked for.
+    /// Seals the journal's first `count` ops as a commit. `inline` is what [`Replica::to_seal`] asked for, with its
+    /// bytes.
     ///
     /// # Errors
     /// [`LocalError::Write`]; the ops then stay in the journal.
-    pub fn seal(&mut self, count: usize, inline: Vec<Inline>) -> Result<(), LocalError> {
+    pub fn seal(&mut self, count: usize, inline: Vec<(InlineContent, Vec<u8>)>) -> Result<(), LocalError> {
         let sealed = self.transact(Timestamp::default(), Durability::Power, |work| {
             let first: Vec<(u64, Op)> = work.journal_first(count);
-            first.iter().for_each(|(index, _)| work.remove_pending(*index));
+            for (index, _) in &first {
+                work.remove_pending(*index);
+            }
             work.state.counters.commit = CommitNumber(work.state.counters.commit.0 + 1);
             let number = work.state.counters.commit;
             let commit = Commit { number, ops: first.into_iter().map(|(_, op)| op).collect() };
             let round = work.state.counters.round;
             work.txn.put(keys::SEALED.to_vec(), encode(&SealedCommit { round, commit }));
-            inline.into_iter().for_each(|inline| work.txn.put(keys::spool(inline.chunk), inline.bytes));
+            for (InlineContent { content, chunk, .. }, bytes) in inline {
+                work.txn.put(keys::spool(content, chunk), bytes);
+            }
             Ok(())
         });
         sealed.map(|_| ())
@@ -72,9 +92,10 @@ impl<S: Store> Replica<S> {
         let sealed = self.sealed()?;
         self.state.session.in_flight = true;
         let manifests = sealed.commit.ops.iter().filter_map(|op| op.verb.manifest());
-        let chunks = manifests.filter_map(|manifest| manifest.inline_chunk());
-        let inline =
-            chunks.filter_map(|chunk| self.spooled(chunk).map(|bytes| Inline { chunk, bytes })).collect();
+        let chunks: BTreeMap<ChunkId, Digest> =
+            manifests.filter_map(|manifest| Some((manifest.inline_chunk()?, content_of(manifest)))).collect();
+        let spooled = |(chunk, content)| Some(Inline { chunk, bytes: self.spooled(content, chunk)? });
+        let inline = chunks.into_iter().filter_map(spooled).collect();
         Some((sealed, inline))
     }
 

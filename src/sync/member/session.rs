@@ -1,20 +1,20 @@
 //! A member's conversation with the hub.
 //!
 //! While a commit is in flight, entries that come are held back until its answer: then it is known whether
-//! the commit stands behind them in the log, and they are applied together with it. Between answers entries
-//! are applied as they come.
+//! the commit stands behind them in the log, and they are applied together with it. Entries of the past are
+//! gathered too, so that a long journal is replayed on many of them at once. Otherwise entries are applied as
+//! they come.
 
 use super::keys;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Chain, ChunkId, CommitNumber, Digest, MemberNumber, Role, Round, Sequence};
-use crate::model::{SpaceName, Timestamp};
+use crate::model::{ChunkId, Digest, Role, Sequence, SpaceName, Timestamp};
 use crate::sync::kv::{Durability, Store};
-use crate::wire::{
-    Answer, FromHub, Hello, LogEntry, Position, RefuseReason, SealedCommit, Start, WIRE_FORMAT, Welcome,
-    chain_next, encode,
-};
+use crate::wire::{FromHub, Hello, LogEntry, Position, RefuseReason, WIRE_FORMAT, encode};
 use std::collections::BTreeMap;
+
+/// Ops of entries held back while this member catches up, at most: one replay of the journal serves them all.
+const CATCH_UP_OPS_MAX: usize = 4_000;
 
 /// Where the conversation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,11 +53,27 @@ pub(super) struct Session {
     pub uploading: bool,
     /// Why the hub does not take the sealed commit now.
     pub waiting: Option<String>,
-    /// Entries that came while a commit was in flight.
-    pub held: Vec<LogEntry>,
+    /// Entries that wait to be applied together.
+    pub held: Vec<Arrived>,
     /// The last sequence the hub is known to have.
     pub head: Option<Sequence>,
-    snapshot: Option<Option<Position>>,
+    pub snapshot: Option<Option<Position>>,
+}
+
+/// A log entry as it came, with the backing files already filled with its content.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub entry: LogEntry,
+    pub ready: BTreeMap<Digest, u64>,
+}
+
+impl Session {
+    /// Whether entries are to be gathered before they are applied.
+    fn gathers(&self) -> bool {
+        let ops: usize = self.held.iter().map(|arrived| arrived.entry.ops.len()).sum();
+        let last = self.held.last().map(|arrived| arrived.entry.sequence);
+        self.in_flight || (last < self.head && ops < CATCH_UP_OPS_MAX)
+    }
 }
 
 impl<S: Store> Replica<S> {
@@ -77,28 +93,30 @@ impl<S: Store> Replica<S> {
 
     /// Begins a conversation: the hello to send.
     pub fn connected(&mut self, space: SpaceName) -> Hello {
-        let head = self.state.session.head;
-        self.state.session = Session { phase: Phase::Greeting, head, ..Session::default() };
+        self.disconnected();
+        self.state.session.phase = Phase::Greeting;
         let identity = self.state.identity.as_ref();
         Hello {
             format: WIRE_FORMAT,
             space,
             name: self.state.name.clone(),
             member: identity.map(|identity| (identity.space, identity.member, identity.incarnation)),
-            position: self.state.position,
+            position: self.state.position.filter(|_| !self.state.doubts_position),
         }
     }
 
     /// Ends a conversation, however it ended.
     pub fn disconnected(&mut self) {
         let head = self.state.session.head;
-        self.state.session = Session { head, ..Session::default() };
+        let session = std::mem::replace(&mut self.state.session, Session { head, ..Session::default() });
+        let unused = session.held.into_iter().flat_map(|arrived| arrived.ready.into_values());
+        self.state.unused_files.extend(unused);
     }
 
     /// Takes a message of the hub. `ready` names backing files already filled with content that came along.
     ///
     /// # Errors
-    /// [`LocalError::Write`]: the message is not taken; the conversation must begin anew.
+    /// [`LocalError::Write`], [`LocalError::History`]: the message is not taken; the conversation must begin anew.
     pub fn handle(
         &mut self,
         now: Timestamp,
@@ -113,14 +131,26 @@ impl<S: Store> Replica<S> {
             if !ready.is_empty() {
                 work.txn.put(keys::meta("counters"), encode(&work.state.counters));
             }
-            work.effects.ready = ready;
-            work.handle(message)?;
-            let unused = std::mem::take(&mut work.effects.ready);
-            work.effects.removed_files.extend(unused.into_values());
+            work.handle(message, ready)?;
             work.touch_changed(now);
             Ok(())
         });
+        self.state.doubts_position |= matches!(handled, Err(LocalError::History(_)));
         handled.map(|((), effects)| effects)
+    }
+
+    /// A content of the sealed commit is not to be found, nor will it ever be: the op that brings it is parked, so
+    /// that the others can go.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn lost(&mut self, now: Timestamp, content: Digest) -> Result<Effects, LocalError> {
+        let parked = self.transact(now, Durability::Process, |work| {
+            work.park_lost(content);
+            work.touch_changed(now);
+            Ok(())
+        });
+        parked.map(|((), effects)| effects)
     }
 
     /// Tells whether everything the hub had at the welcome is applied.
@@ -134,14 +164,14 @@ impl<S: Store> Replica<S> {
 }
 
 impl<S: Store> Work<'_, S> {
-    fn handle(&mut self, message: FromHub) -> Result<(), LocalError> {
+    fn handle(&mut self, message: FromHub, ready: BTreeMap<Digest, u64>) -> Result<(), LocalError> {
         match message {
             FromHub::Welcome(welcome) => self.welcomed(welcome),
             FromHub::Refused { reason, detail } => self.disconnect(Some(reason), detail),
-            FromHub::SnapshotRows(rows) => self.stage(rows),
+            FromHub::SnapshotRows(rows) => return self.stage(rows),
             FromHub::SnapshotEnd => self.switch_to_snapshot(),
-            FromHub::Entry { entry, .. } => self.entry(entry),
-            FromHub::Answer { number, answer } => self.answered(number, answer),
+            FromHub::Entry { entry, .. } => return self.entry(Arrived { entry, ready }),
+            FromHub::Answer { number, answer } => return self.answered(number, answer),
             FromHub::Barrier { id, .. } => self.effects.outputs.push(SessionOutput::Barrier { id }),
             FromHub::Role(role) => self.role(role),
             FromHub::Members(members) => {
@@ -154,7 +184,7 @@ impl<S: Store> Work<'_, S> {
         Ok(())
     }
 
-    fn disconnect(&mut self, reason: Option<RefuseReason>, detail: String) {
+    pub fn disconnect(&mut self, reason: Option<RefuseReason>, detail: String) {
         self.effects.outputs.push(SessionOutput::Disconnect { reason, detail });
     }
 
@@ -168,167 +198,14 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
-    fn welcomed(&mut self, welcome: Welcome) {
-        let before = self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member);
-        let role_before = self.state.identity.as_ref().map(|identity| identity.role);
-        self.save_identity(Identity {
-            space: welcome.space,
-            member: welcome.member,
-            name: welcome.name,
-            incarnation: welcome.incarnation,
-            role: welcome.role,
-        });
-        if role_before != Some(welcome.role) {
-            self.effects.outputs.push(SessionOutput::Role(welcome.role));
+    fn entry(&mut self, arrived: Arrived) -> Result<(), LocalError> {
+        let session = &mut self.state.session;
+        session.head = session.head.max(Some(arrived.entry.sequence));
+        session.held.push(arrived);
+        if session.gathers() {
+            return Ok(());
         }
-        if before != welcome.member {
-            self.renumber(before, welcome.member);
-        }
-        self.state.session.head = welcome.head;
-        match welcome.start {
-            Start::Tail => self.state.session.phase = Phase::Live,
-            Start::Snapshot { position } => {
-                // What the snapshot has already is forgotten before the rest is replayed on it.
-                let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
-                if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
-                    self.move_base_by_sealed();
-                    self.forget_accepted();
-                }
-                self.begin_snapshot();
-                self.state.session.snapshot = Some(position);
-            }
-        }
-    }
-
-    pub fn take_snapshot_position(&mut self) -> Option<Option<Position>> {
-        self.state.session.snapshot.take()
-    }
-
-    fn entry(&mut self, entry: LogEntry) {
-        self.state.session.head = self.state.session.head.max(Some(entry.sequence));
-        if self.state.session.in_flight {
-            self.state.session.held.push(entry);
-        } else {
-            self.apply_entries(vec![entry]);
-        }
-    }
-
-    /// Applies entries in order, the journal's own commit among them, and replays the journal once at the end.
-    fn apply_entries(&mut self, entries: Vec<LogEntry>) {
-        let mut meets = false;
-        for entry in entries {
-            if !self.follows(&entry) {
-                return self
-                    .disconnect(None, format!("entry {} does not continue this history", entry.sequence));
-            }
-            let own = self.is_sealed_commit(&entry);
-            match self.apply_entry(&entry) {
-                Ok(touched) => meets |= touched && !own,
-                Err(error) => {
-                    return self
-                        .disconnect(None, format!("entry {} does not apply: {error}", entry.sequence));
-                }
-            }
-            if own {
-                self.forget_accepted();
-            }
-        }
-        if meets && self.has_pending() {
-            self.replay_pending();
-        }
-        if !self.has_pending() {
-            super::base::revert(&mut self.txn, self.state.slot);
-        }
-        self.note_changes();
-    }
-
-    fn is_sealed_commit(&self, entry: &LogEntry) -> bool {
-        // A state restored from a backup may have sealed other ops under a number it had used.
-        let same =
-            |sealed: SealedCommit| (sealed.commit.number, &sealed.commit.ops) == (entry.number, &entry.ops);
-        entry.member == self.author() && self.sealed().is_some_and(same)
-    }
-
-    fn follows(&self, entry: &LogEntry) -> bool {
-        let position = self.state.position;
-        let previous = position.map_or(Chain::default(), |position| position.chain);
-        let expected = Sequence::after(position.map(|position| position.sequence));
-        let LogEntry { sequence, member, number, time, ops, chain } = entry;
-        *sequence == expected && *chain == chain_next(previous, *sequence, *member, *number, *time, ops)
-    }
-
-    fn answered(&mut self, number: CommitNumber, answer: Answer) {
-        let Some(sealed) = self.sealed().filter(|sealed| sealed.commit.number == number) else { return };
-        self.state.session.in_flight = false;
-        let mut held = std::mem::take(&mut self.state.session.held);
-        match answer {
-            Answer::Accept { sequence, time, chain } => {
-                let member = self.author();
-                self.state.session.head = self.state.session.head.max(Some(sequence));
-                held.push(LogEntry { sequence, member, number, time, ops: sealed.commit.ops, chain });
-                self.apply_entries(held);
-            }
-            Answer::Reject { round, .. } => {
-                let next = self.state.counters.round.0.max(round.0) + 1;
-                self.state.counters.round = Round(next);
-                self.unseal(sealed);
-                self.apply_entries(held);
-                self.replay_pending();
-                self.note_changes();
-                self.effects.journal_grew = true;
-            }
-            Answer::Missing { chunks } => {
-                self.apply_entries(held);
-                self.state.session.uploading = true;
-                self.effects.outputs.push(SessionOutput::Upload(chunks));
-            }
-            Answer::Wait { reason } => {
-                self.apply_entries(held);
-                self.state.session.waiting = Some(reason);
-                self.effects.outputs.push(SessionOutput::Wait);
-            }
-            Answer::Refuse { op, reason } => {
-                self.apply_entries(held);
-                self.refused(sealed, op, reason);
-            }
-            Answer::Forked => self.forked(),
-        }
-    }
-
-    /// The number was taken by a twin of this state: it must become a member of its own.
-    fn forked(&mut self) {
-        if let Some(identity) = self.state.identity.clone() {
-            let incarnation = crate::model::Incarnation::default();
-            self.save_identity(Identity { incarnation, ..identity });
-        }
-        self.disconnect(None, "this state directory was copied; it becomes a member of its own".into());
-    }
-
-    /// Parks what the hub will never take, and goes on with the rest.
-    fn refused(&mut self, sealed: SealedCommit, op: Option<u32>, reason: String) {
-        self.unseal(sealed);
-        let Some(at) = op else {
-            // The whole commit is unwelcome: it stays in the journal, unsent, until the role returns.
-            self.state.session.waiting = Some(reason);
-            return;
-        };
-        if let Some((index, op)) = self.journal_first(at as usize + 1).pop() {
-            self.remove_pending(index);
-            self.state.counters.journal += 1;
-            let parked = super::records::Parked { op, reason };
-            self.txn.put(keys::parked(self.state.counters.journal), encode(&parked));
-        }
-        self.replay_pending();
-        self.note_changes();
-        self.effects.journal_grew = true;
-    }
-
-    /// Gives pending work made under another member number this one's.
-    fn renumber(&mut self, from: MemberNumber, to: MemberNumber) {
-        if let Some(sealed) = self.sealed() {
-            self.unseal(sealed);
-        }
-        self.state.counters.commit = CommitNumber::default();
-        super::snapshot::renumber_pending(self, from, to);
+        let held = std::mem::take(&mut session.held);
+        self.apply_entries(held)
     }
 }

@@ -4,14 +4,13 @@
 //! never shown.
 
 use super::keys::{self, Slot};
-use super::records::Inode;
 use super::session::Phase;
-use super::state::Work;
-use crate::model::{MemberNumber, Node, NodeId};
-use crate::ops::{Change, Tree, TreeMut, Verb};
+use super::state::{LocalError, Work};
+use crate::model::{Node, NodeId};
+use crate::ops::{Change, TreeMut};
 use crate::sync::kv::{Kv, Pair, Store};
 use crate::sync::rows::RowTreeMut;
-use crate::wire::{Row, RowKey, decode, decode_row_key, encode};
+use crate::wire::{Row, decode, decode_row_key};
 
 impl<S: Store> Work<'_, S> {
     pub fn begin_snapshot(&mut self) {
@@ -22,18 +21,19 @@ impl<S: Store> Work<'_, S> {
         RowTreeMut { txn: &mut self.txn, prefix: &prefix }.write(vec![root]);
     }
 
-    pub fn stage(&mut self, rows: Vec<Pair>) {
+    pub fn stage(&mut self, rows: Vec<Pair>) -> Result<(), LocalError> {
         let prefix = self.state.slot.other().view();
         for (key, value) in rows {
-            if decode_row_key(&key).is_ok() {
-                self.txn.put([&prefix[..], &key].concat(), value);
-            }
+            crate::wire::check_row(&key, &value).map_err(|error| LocalError::History(error.to_string()))?;
+            self.txn.put([&prefix[..], &key].concat(), value);
         }
+        Ok(())
     }
 
     /// Makes the staged rows the base, replays the journal on them and follows what changed.
     pub fn switch_to_snapshot(&mut self) {
-        let Some(position) = self.take_snapshot_position() else { return };
+        let Some(position) = self.state.session.snapshot.take() else { return };
+        self.state.doubts_position = false;
         let before = self.state.slot;
         self.state.slot = before.other();
         self.txn.put(keys::meta("slot"), vec![self.state.slot.0]);
@@ -82,45 +82,4 @@ impl<S: Store> Work<'_, S> {
 
 fn read_node(value: &[u8]) -> Node {
     decode("node row", value).expect("rows of ours decode")
-}
-
-/// Gives nodes that pending ops make under one member number the same numbers of another member.
-pub(super) fn renumber_pending<S: Store>(work: &mut Work<'_, S>, from: MemberNumber, to: MemberNumber) {
-    super::base::revert(&mut work.txn, work.state.slot);
-    let journal = work.journal();
-    let embryos: Vec<_> = work.txn.scan_prefix(&[keys::EMBRYO]).map(|(key, _)| keys::node_of(&key)).collect();
-    let mut made: Vec<NodeId> = journal
-        .iter()
-        .filter_map(|(_, op)| if let Verb::Make(make) = &op.verb { Some(make.node) } else { None })
-        .chain(embryos.iter().copied())
-        .collect();
-    made.retain(|node| node.member == from && *node != NodeId::ROOT && !is_known(work, *node));
-    let rename = |node: NodeId| if made.contains(&node) { NodeId { member: to, ..node } } else { node };
-    for (index, op) in journal {
-        work.remove_pending(index);
-        let op = op.map_nodes(&rename);
-        work.put_pending(index, &op);
-    }
-    for node in embryos {
-        let Some((time, make)) = work.embryo(node) else { continue };
-        work.txn.remove(keys::embryo(node));
-        if let Verb::Make(make) = (crate::ops::Op { time, verb: Verb::Make(make) }).map_nodes(&rename).verb {
-            work.txn.put(keys::embryo(make.node), encode(&(time, make)));
-        }
-    }
-    for node in &made {
-        if let Some(ino) = work.known_ino_of(*node)
-            && let Some(inode) = work.inode(ino)
-        {
-            work.txn.remove(keys::ino_of(*node));
-            work.bind(ino, Inode { node: rename(*node), ..inode });
-        }
-    }
-    work.replay_on_base(work.state.slot);
-    work.note_changes();
-}
-
-fn is_known<S: Store>(work: &Work<'_, S>, node: NodeId) -> bool {
-    work.view().node(node).is_some()
-        || work.txn.get(&[&work.state.slot.view()[..], &RowKey::tombstone(node)].concat()).is_some()
 }

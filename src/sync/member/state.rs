@@ -32,6 +32,10 @@ pub(super) struct State {
     /// The mount itself is read-only, whatever the role.
     pub read_only: bool,
     pub name: MemberName,
+    /// The hub's log did not continue from here: the next hello asks for a snapshot.
+    pub doubts_position: bool,
+    /// Backing files filled for entries that were never applied; removed with the next call's.
+    pub unused_files: Vec<u64>,
 }
 
 /// Numbers that only grow.
@@ -56,6 +60,10 @@ pub enum LocalError {
     ReadOnly,
     #[error("no such inode")]
     NoSuchInode,
+    /// What the hub sent does not fit what this member has: the conversation is over, and the next one begins
+    /// with a snapshot.
+    #[error("the hub's history does not fit this member's: {0}")]
+    History(String),
 }
 
 /// What is to be done after a call's writes are committed.
@@ -127,7 +135,18 @@ impl<S: Store> Replica<S> {
         let fresh = read("counters").is_none();
         let session = Session::default();
         let open = BTreeMap::new();
-        let state = State { slot, counters, identity, position, session, open, read_only: false, name };
+        let state = State {
+            slot,
+            counters,
+            identity,
+            position,
+            session,
+            open,
+            read_only: false,
+            name,
+            doubts_position: false,
+            unused_files: Vec::new(),
+        };
         let mut replica = Replica { store, state };
         if fresh {
             replica
@@ -146,8 +165,25 @@ impl<S: Store> Replica<S> {
         Ok(replica)
     }
 
-    /// Runs `body` in a transaction and commits it. Where `body` fails nothing is written.
+    /// Runs `body` in a transaction and commits it. Where either fails nothing is written, and what is held in
+    /// memory of the store is as it was; numbers given meanwhile stay given.
     pub(super) fn transact<R>(
+        &mut self,
+        now: Timestamp,
+        durability: Durability,
+        body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
+    ) -> Result<(R, Effects), LocalError> {
+        let before = (self.state.slot, self.state.position, self.state.identity.clone());
+        let done = self.try_transact(now, durability, body);
+        if done.is_err() {
+            (self.state.slot, self.state.position, self.state.identity) = before;
+        }
+        let (result, mut effects) = done?;
+        effects.removed_files.append(&mut self.state.unused_files);
+        Ok((result, effects))
+    }
+
+    fn try_transact<R>(
         &mut self,
         now: Timestamp,
         durability: Durability,

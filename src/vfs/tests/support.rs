@@ -2,7 +2,7 @@
 
 use crate::model::{Body, MemberName};
 use crate::ops::{Op, Verb};
-use crate::sync::member::{Effects, Ino, Replica};
+use crate::sync::member::{Effects, Ino, Replica, content_of};
 use crate::sync::{Kv, MemoryKv};
 use crate::vfs::{
     Caller, ContentFiles, FileId, Host, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume,
@@ -164,6 +164,19 @@ impl Fixture {
             Verb::Record(_) => "record",
         };
         self.journal().iter().map(word).collect()
+    }
+
+    /// The bytes that the journal's op at `index` brings, from where they are kept for it.
+    pub fn pending_bytes(&self, index: usize) -> Option<Vec<u8>> {
+        let op = self.journal().swap_remove(index);
+        let manifest = op.verb.manifest().unwrap();
+        let (content, chunk) = (content_of(manifest), manifest.chunk_ids().next().unwrap());
+        let replica = self.volume.replica();
+        let in_file = || {
+            let file = replica.file_holding(op.verb.node(), content)?;
+            fs::read(self.volume.files().path(file)).ok()
+        };
+        replica.spooled(content, chunk).or_else(in_file)
     }
 
     pub fn backing_files(&self) -> usize {

@@ -1,0 +1,103 @@
+//! The hub's welcome: who this member is from now on, and where it goes on from.
+
+use super::records::{Identity, Inode};
+use super::session::{Phase, SessionOutput};
+use super::state::Work;
+use super::{base, keys};
+use crate::model::{CommitNumber, MemberNumber, NodeId};
+use crate::ops::{Op, Tree, Verb};
+use crate::sync::kv::{Kv, Store};
+use crate::wire::{RowKey, SealedCommit, Start, Welcome, encode};
+
+impl<S: Store> Work<'_, S> {
+    pub fn welcomed(&mut self, welcome: Welcome) {
+        let before = self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member);
+        let role_before = self.state.identity.as_ref().map(|identity| identity.role);
+        self.save_identity(Identity {
+            space: welcome.space,
+            member: welcome.member,
+            name: welcome.name,
+            incarnation: welcome.incarnation,
+            role: welcome.role,
+        });
+        if before == welcome.member && welcome.accepted > self.state.counters.commit {
+            // The state went back in time: its numbers have been used.
+            return self.forked();
+        }
+        if role_before != Some(welcome.role) {
+            self.effects.outputs.push(SessionOutput::Role(welcome.role));
+        }
+        if before != welcome.member {
+            self.renumber(before, welcome.member);
+        }
+        self.state.session.head = welcome.head;
+        match welcome.start {
+            Start::Tail => self.state.session.phase = Phase::Live,
+            Start::Snapshot { position } => {
+                // What the snapshot has already is forgotten before the rest is replayed on it.
+                let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
+                if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
+                    self.move_base_by_sealed();
+                    self.forget_accepted();
+                }
+                self.begin_snapshot();
+                self.state.session.snapshot = Some(position);
+            }
+        }
+    }
+
+    /// Gives pending work made under another member number this one's.
+    fn renumber(&mut self, from: MemberNumber, to: MemberNumber) {
+        if let Some(sealed) = self.sealed() {
+            self.unseal(sealed);
+        }
+        self.state.counters.commit = CommitNumber::default();
+        base::revert(&mut self.txn, self.state.slot);
+        let made = self.made_by(from);
+        let rename = |node: NodeId| if made.contains(&node) { NodeId { member: to, ..node } } else { node };
+        self.rename_pending(&rename);
+        for node in &made {
+            if let Some(ino) = self.known_ino_of(*node)
+                && let Some(inode) = self.inode(ino)
+            {
+                self.txn.remove(keys::ino_of(*node));
+                self.bind(ino, Inode { node: rename(*node), ..inode });
+            }
+        }
+        self.replay_on_base(self.state.slot);
+        self.note_changes();
+    }
+
+    /// Nodes that pending work makes under a member number and that nobody else has seen.
+    fn made_by(&self, member: MemberNumber) -> Vec<NodeId> {
+        let embryos = self.txn.scan_prefix(&[keys::EMBRYO]).map(|(key, _)| keys::node_of(&key));
+        let makes = self.journal().into_iter().filter_map(|(_, op)| match op.verb {
+            Verb::Make(make) => Some(make.node),
+            _ => None,
+        });
+        let mut made: Vec<NodeId> = makes.chain(embryos).collect();
+        made.retain(|node| node.member == member && *node != NodeId::ROOT && !self.is_known(*node));
+        made
+    }
+
+    fn rename_pending(&mut self, rename: &impl Fn(NodeId) -> NodeId) {
+        for (index, op) in self.journal() {
+            self.remove_pending(index);
+            self.put_pending(index, &op.map_nodes(rename));
+        }
+        let embryos: Vec<_> =
+            self.txn.scan_prefix(&[keys::EMBRYO]).map(|(key, _)| keys::node_of(&key)).collect();
+        for node in embryos {
+            let Some((time, make)) = self.embryo(node) else { continue };
+            self.txn.remove(keys::embryo(node));
+            if let Verb::Make(make) = (Op { time, verb: Verb::Make(make) }).map_nodes(rename).verb {
+                self.txn.put(keys::embryo(make.node), encode(&(time, make)));
+            }
+        }
+    }
+
+    fn is_known(&self, node: NodeId) -> bool {
+        let tombstone = [&self.state.slot.view()[..], &RowKey::tombstone(node)].concat();
+        self.view().node(node).is_some() || self.txn.get(&tombstone).is_some()
+    }
+}
