@@ -139,7 +139,7 @@ impl ContentServer {
                 }
                 packed.push((chunk, compress(&bytes)));
             }
-            match held.keep(packed) {
+            match held.keep_uploaded(packed) {
                 Ok(()) => None,
                 Err(WriteError::Full) => Some(ContentReply::Full),
                 Err(WriteError::Failed(error)) => {

@@ -33,13 +33,26 @@ impl Chunks {
         Chunks { engine }
     }
 
-    /// Keeps chunks, all or none. They survive the death of this process at once, and the loss of power with
-    /// the next commit that does. Keeping one twice costs its bytes twice until the next compaction.
+    /// Keeps a few small chunks, all or none, as long as there is room for rows. They survive the death of this
+    /// process at once, and the loss of power with the next commit that does. Keeping one twice costs its bytes
+    /// twice until the next compaction.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is kept then.
     pub fn put_many(&self, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
-        self.engine.write(Purpose::Keep, false, &|db, batch| {
+        self.put(Purpose::Keep, space, chunks)
+    }
+
+    /// Keeps chunks as [`Chunks::put_many`] does, but leaves to rows the room that they may need.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is kept then.
+    pub fn put_content(&self, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
+        self.put(Purpose::Content, space, chunks)
+    }
+
+    fn put(&self, purpose: Purpose, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
+        self.engine.write(purpose, false, &|db, batch| {
             for (id, bytes) in chunks {
                 let key = key(space, *id);
                 batch.put_cf(family(db, CHUNKS), key, bytes);
