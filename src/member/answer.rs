@@ -77,7 +77,8 @@ impl MemberHandler {
         let identity = replica.identity();
         let pending = replica.pending();
         let uncaptured = replica.dirty_inodes().len() as u64;
-        let trouble = standing.trouble.or_else(|| replica.waiting().map(str::to_owned));
+        let waiting = || replica.waiting().map(str::to_owned);
+        let trouble = standing.trouble.or(standing.upload_trouble).or_else(waiting);
         StatusReport {
             mount_point: self.mount_point.clone(),
             state_directory: self.state_directory.clone(),

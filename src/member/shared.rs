@@ -45,6 +45,8 @@ pub struct Standing {
     pub refusal: Option<(Option<RefuseReason>, String)>,
     /// The last thing that went wrong on this machine, while it lasts.
     pub trouble: Option<String>,
+    /// Why content that the hub asked for could not be sent, until it could.
+    pub upload_trouble: Option<String>,
 }
 
 pub struct Shared {
@@ -74,7 +76,8 @@ impl Shared {
         reserve: Arc<Reserve>,
     ) -> Shared {
         let link = LinkState::Connecting;
-        let standing = Standing { link, since: vfs::now(), refusal: None, trouble: None };
+        let standing =
+            Standing { link, since: vfs::now(), refusal: None, trouble: None, upload_trouble: None };
         Shared {
             volume: OnceLock::new(),
             kernel: OnceLock::new(),
@@ -185,29 +188,39 @@ impl Shared {
 
     /// Uploads chunks of the sealed commit, then lets the driver send it again.
     pub(super) fn upload(self: &Arc<Self>, chunks: Vec<ChunkId>) {
+        let Some(connection) = self.connection.lock().clone() else { return };
         let shared = self.clone();
         self.runtime.spawn(async move {
-            let sent = shared.upload_all(&chunks).await;
+            let sent = shared.upload_all(&connection, &chunks).await;
+            if connection.close_reason().is_some() {
+                // The link reports that itself; the conversation under way by now, if there is one, asks anew.
+                return;
+            }
             if let Err(error) = &sent {
                 tracing::warn!(%error, "content could not be sent");
-                shared.note_trouble(error.to_string());
             }
+            shared.note_upload(sent.as_ref().err());
             let _ = shared.events.send(Event::Uploaded(sent.is_ok())).await;
         });
     }
 
-    async fn upload_all(&self, chunks: &[ChunkId]) -> Result<(), ContentError> {
-        let Some(connection) = self.connection.lock().clone() else { return Err(ContentError::Offline) };
+    /// Sends the chunks, however often the hub has to be asked whether it has room by now.
+    async fn upload_all(&self, connection: &Connection, chunks: &[ChunkId]) -> Result<(), ContentError> {
         loop {
             let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
-            match content::upload(&connection, chunks, |chunk| sources.read(chunk)).await {
-                Err(ContentError::HubFull) => {
-                    self.note_trouble(ContentError::HubFull.to_string());
-                    tokio::time::sleep(HUB_WAIT).await;
-                }
+            match content::upload(connection, chunks, |chunk| sources.read(chunk)).await {
+                Err(full @ ContentError::HubFull) => self.note_upload(Some(&full)),
                 done => return done,
             }
+            tokio::select! {
+                () = tokio::time::sleep(HUB_WAIT) => {}
+                closed = connection.closed() => return Err(closed.into()),
+            }
         }
+    }
+
+    fn note_upload(&self, error: Option<&ContentError>) {
+        self.standing.lock().upload_trouble = error.map(ContentError::to_string);
     }
 
     /// Tells whether the room kept for deletions and captures had to be given up.
@@ -290,7 +303,7 @@ impl Conversation for Shared {
             standing.since = vfs::now();
         }
         if state == LinkState::Connected {
-            (standing.refusal, standing.trouble) = (None, None);
+            (standing.refusal, standing.trouble, standing.upload_trouble) = (None, None, None);
         }
         standing.link = state;
         drop(standing);
