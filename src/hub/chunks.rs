@@ -3,8 +3,8 @@
 use crate::content::{CHUNK_BYTES_MAX, compress, decompress};
 use crate::model::{ChunkId, SpaceId};
 use crate::store::Chunks;
-use crate::sync::WriteError;
 use crate::sync::hub::HeldContent;
+use crate::sync::{Batch, WriteError};
 use crate::wire::Inline;
 
 /// The content of one space.
@@ -37,13 +37,15 @@ impl SpaceChunks {
         if new.is_empty() { Ok(()) } else { self.chunks.put_many(self.space, &new) }
     }
 
-    /// Keeps uploaded chunks that are not kept yet, while the device has room to spare.
+    /// Keeps uploaded chunks that are not kept yet, and the leases of all of them, while the device has room to
+    /// spare.
     ///
     /// # Errors
     /// As [`SpaceChunks::keep_inline`].
-    pub fn keep_uploaded(&self, packed: Vec<Packed>) -> Result<(), WriteError> {
+    pub fn keep_uploaded(&self, packed: Vec<Packed>, leases: &Batch) -> Result<(), WriteError> {
         let new = self.new_ones(packed);
-        if new.is_empty() { Ok(()) } else { self.chunks.put_content(self.space, &new) }
+        let nothing = new.is_empty() && leases.is_empty();
+        if nothing { Ok(()) } else { self.chunks.put_content(self.space, &new, leases) }
     }
 
     fn new_ones(&self, packed: Vec<Packed>) -> Vec<Packed> {

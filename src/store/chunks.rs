@@ -7,10 +7,11 @@ use super::StoreError;
 use super::cursor::Cursor;
 use super::engine::{Engine, Purpose};
 use super::reclaim::reclaim;
+use super::rocks::put_rows;
 use super::tuning::{CHUNK_SIZES, CHUNKS};
 use crate::model::{ChunkId, SpaceId};
-use crate::sync::WriteError;
 use crate::sync::kv::prefix_end;
+use crate::sync::{Batch, WriteError};
 use rocksdb::{ColumnFamily, DB};
 use std::sync::Arc;
 
@@ -40,19 +41,32 @@ impl Chunks {
     /// # Errors
     /// [`WriteError`]; nothing is kept then.
     pub fn put_many(&self, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
-        self.put(Purpose::Keep, space, chunks)
+        self.put(Purpose::Keep, space, chunks, &Batch::new())
     }
 
-    /// Keeps chunks as [`Chunks::put_many`] does, but leaves to rows the room that they may need.
+    /// Keeps chunks as [`Chunks::put_many`] does, and rows with them, but leaves to rows alone the room that they
+    /// may need.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is kept then.
-    pub fn put_content(&self, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
-        self.put(Purpose::Content, space, chunks)
+    pub fn put_content(
+        &self,
+        space: SpaceId,
+        chunks: &[(ChunkId, Vec<u8>)],
+        rows: &Batch,
+    ) -> Result<(), WriteError> {
+        self.put(Purpose::Content, space, chunks, rows)
     }
 
-    fn put(&self, purpose: Purpose, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
+    fn put(
+        &self,
+        purpose: Purpose,
+        space: SpaceId,
+        chunks: &[(ChunkId, Vec<u8>)],
+        rows: &Batch,
+    ) -> Result<(), WriteError> {
         self.engine.write(purpose, false, &|db, batch| {
+            put_rows(batch, rows);
             for (id, bytes) in chunks {
                 let key = key(space, *id);
                 batch.put_cf(family(db, CHUNKS), key, bytes);

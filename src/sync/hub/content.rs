@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 /// Chunks named in one [`crate::wire::Answer::Missing`], at most; the next answer names the rest.
 const MISSING_CHUNKS_MAX: usize = 8_192;
+/// Chunks whose presence one such answer confirms for a day, at most.
+const CONFIRMED_CHUNKS_MAX: usize = 65_536;
 
 /// The content that a space has, including what came along with the commit that is judged.
 pub trait HeldContent {
@@ -22,29 +24,32 @@ pub trait HeldContent {
 /// What keeps a commit's content from being whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
-    Chunks(Vec<ChunkId>),
-    /// The op's manifest can never be read back.
-    Unsound {
-        op: u32,
-        reason: InvalidList,
+    Chunks {
+        missing: Vec<ChunkId>,
+        /// Held ones, which the author takes to be here when it is told what is missing.
+        confirmed: Vec<ChunkId>,
     },
+    /// The op's manifest can never be read back.
+    Unsound { op: u32, reason: InvalidList },
 }
 
-/// Checks that all content of `ops` is held, the chunks that long manifests list included.
-pub(super) fn check_content(ops: &[Op], held: &dyn HeldContent) -> Result<(), Lack> {
-    let mut search = Search { held, seen: BTreeSet::new(), missing: Vec::new() };
+/// Checks that all content of `ops` is held, the chunks that long manifests list included, and returns them.
+pub(super) fn check_content(ops: &[Op], held: &dyn HeldContent) -> Result<BTreeSet<ChunkId>, Lack> {
+    let mut search = Search { held, seen: BTreeSet::new(), missing: Vec::new(), confirmed: Vec::new() };
     for (op, index) in ops.iter().zip(0u32..) {
         if let Some(manifest) = op.verb.manifest() {
             search.manifest(manifest).map_err(|reason| Lack::Unsound { op: index, reason })?;
         }
     }
-    if search.missing.is_empty() { Ok(()) } else { Err(Lack::Chunks(search.missing)) }
+    let Search { seen, missing, confirmed, .. } = search;
+    if missing.is_empty() { Ok(seen) } else { Err(Lack::Chunks { missing, confirmed }) }
 }
 
 struct Search<'a> {
     held: &'a dyn HeldContent,
     seen: BTreeSet<ChunkId>,
     missing: Vec<ChunkId>,
+    confirmed: Vec<ChunkId>,
 }
 
 impl Search<'_> {
@@ -52,7 +57,8 @@ impl Search<'_> {
         let missing_before = self.missing.len();
         manifest.chunk_ids().for_each(|chunk| self.chunk(chunk));
         let listed = matches!(manifest.chunks, ChunkList::Tree(_));
-        if !listed || self.missing.len() > missing_before {
+        let full = self.missing.len() >= MISSING_CHUNKS_MAX;
+        if !listed || full || self.missing.len() > missing_before {
             return Ok(());
         }
         match extents(manifest, |chunk| self.held.read(chunk)) {
@@ -67,9 +73,14 @@ impl Search<'_> {
     }
 
     fn chunk(&mut self, chunk: ChunkId) {
-        let room = self.missing.len() < MISSING_CHUNKS_MAX;
-        if room && self.seen.insert(chunk) && !self.held.has(chunk) {
+        // What comes after the last that can be named is neither missing nor confirmed: the next answer tells.
+        if self.missing.len() >= MISSING_CHUNKS_MAX || !self.seen.insert(chunk) {
+            return;
+        }
+        if !self.held.has(chunk) {
             self.missing.push(chunk);
+        } else if self.confirmed.len() < CONFIRMED_CHUNKS_MAX {
+            self.confirmed.push(chunk);
         }
     }
 }
