@@ -1,12 +1,11 @@
 //! Content over the network: fetches what nodes want, uploads what the hub lacks.
 
 use super::assemble::Assembler;
-use crate::content;
-use crate::model::{ChunkId, Digest, Extent, Manifest, NodeId};
+use crate::content::{self, ExtentReader, Step};
+use crate::model::{ChunkId, Digest, Manifest, NodeId};
 use crate::net::{Closed, Connection, ReceiveError, SendError};
 use crate::wire::{ContentReply, ContentRequest};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 /// Chunks asked for or sent on one content stream, at most. At 256 KiB each they are 8 MiB.
 const CHUNKS_PER_STREAM_MAX: usize = 32;
@@ -31,7 +30,7 @@ pub enum ContentError {
     #[error("the hub has no room")]
     HubFull,
     #[error("a manifest is damaged: {0}")]
-    Manifest(String),
+    Manifest(#[from] content::InvalidList),
     #[error(transparent)]
     Disk(#[from] std::io::Error),
 }
@@ -104,19 +103,32 @@ pub struct Wanted {
     pub manifest: Manifest,
 }
 
-/// The flat extents of a manifest, its list fetched where it is a tree.
-async fn flat_extents(connection: &Connection, manifest: &Manifest) -> Result<Vec<Extent>, ContentError> {
-    let mut lists: BTreeMap<ChunkId, Vec<u8>> = BTreeMap::new();
-    if matches!(manifest.chunks, crate::model::ChunkList::Tree(_)) {
-        let chunks: Vec<ChunkId> = manifest.chunk_ids().collect();
-        fetch_chunks(connection, &chunks, |chunk, bytes| {
-            lists.insert(chunk, bytes);
-            Ok(())
-        })
-        .await?;
+/// The next chunks of a content with their offsets, none at its end; the lists are fetched as they are come to.
+async fn next_places(
+    connection: &Connection,
+    reader: &mut ExtentReader,
+    offset: &mut u64,
+) -> Result<Vec<(ChunkId, u64)>, ContentError> {
+    let mut places = Vec::new();
+    while places.len() < CHUNKS_PER_STREAM_MAX {
+        match reader.step()? {
+            Step::Extent(extent) => {
+                places.extend(extent.chunk.map(|chunk| (chunk, *offset)));
+                *offset += extent.length;
+            }
+            Step::Fetch(list) => {
+                let mut listed = Ok(());
+                fetch_chunks(connection, &[list], |_, bytes| {
+                    listed = reader.take(&bytes);
+                    Ok(())
+                })
+                .await?;
+                listed?;
+            }
+            Step::Named(_) | Step::End => break,
+        }
     }
-    content::extents(manifest, |chunk| lists.get(&chunk).cloned())
-        .map_err(|error| ContentError::Manifest(error.to_string()))
+    Ok(places)
 }
 
 /// Fetches one content of any size into a file beside, in bounded memory; returns the file's number.
@@ -125,17 +137,15 @@ pub async fn fetch_large<A: Assembler>(
     assembler: &A,
     manifest: &Manifest,
 ) -> Result<u64, ContentError> {
-    let extents = flat_extents(connection, manifest).await?;
-    let mut places = Vec::new();
-    let mut offset = 0;
-    for extent in &extents {
-        places.extend(extent.chunk.map(|chunk| (chunk, offset)));
-        offset += extent.length;
-    }
+    let (mut reader, mut offset) = (ExtentReader::new(manifest), 0);
     let staging = assembler.begin(manifest.length)?;
-    for group in places.chunks(CHUNKS_PER_STREAM_MAX) {
+    loop {
+        let group = next_places(connection, &mut reader, &mut offset).await?;
+        if group.is_empty() {
+            break;
+        }
         let mut missing = Vec::new();
-        for &(chunk, offset) in group {
+        for (chunk, offset) in group {
             match assembler.local(chunk) {
                 Some(bytes) => assembler.write(&staging, offset, &bytes)?,
                 None => missing.push((chunk, offset)),

@@ -207,7 +207,7 @@ impl Shared {
     /// Sends the chunks, however often the hub has to be asked whether it has room by now.
     async fn upload_all(&self, connection: &Connection, chunks: &[ChunkId]) -> Result<(), ContentError> {
         loop {
-            let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
+            let sources = tokio::task::block_in_place(|| Sources::of_sealed(self, chunks));
             match content::upload(connection, chunks, |chunk| sources.read(chunk)).await {
                 Err(full @ ContentError::HubFull) => self.note_upload(Some(&full)),
                 done => return done,

@@ -2,10 +2,10 @@
 
 use super::shared::Shared;
 use crate::content;
-use crate::model::{ChunkId, Extent};
+use crate::model::{ChunkId, Manifest};
 use crate::sync::member::{InlineContent, content_of};
 use crate::vfs::ContentFiles;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 
 /// Where in a backing file a chunk stands.
@@ -44,31 +44,30 @@ fn read(shared: &Shared, chunk: ChunkId, spot: Spot) -> Option<Vec<u8>> {
     content::verify(chunk, &bytes).ok().map(|()| bytes)
 }
 
-/// Finds the chunks of the sealed commit.
+/// Finds chunks of the sealed commit.
 pub struct Sources<'a> {
     shared: &'a Shared,
     spots: BTreeMap<ChunkId, Spot>,
 }
 
 impl<'a> Sources<'a> {
-    pub fn of_sealed(shared: &'a Shared) -> Sources<'a> {
+    /// Looks where each of `wanted` stands; memory is theirs, however long the files are.
+    pub fn of_sealed(shared: &'a Shared, wanted: &[ChunkId]) -> Sources<'a> {
         let mut sources = Sources { shared, spots: BTreeMap::new() };
-        let replica = shared.volume().replica();
-        let Some(sealed) = replica.sealed() else { return sources };
-        for op in &sealed.commit.ops {
-            let Some(manifest) = op.verb.manifest() else { continue };
-            let Some(file) = replica.file_holding(op.verb.node(), content_of(manifest)) else { continue };
-            let extents = content::extents(manifest, |chunk| replica.spooled(chunk)).unwrap_or_default();
-            sources.add(file, &extents);
+        let wanted: BTreeSet<ChunkId> = wanted.iter().copied().collect();
+        for (file, manifest) in files_of_sealed(shared) {
+            sources.add(file, &manifest, &wanted);
         }
-        drop(replica);
         sources
     }
 
-    fn add(&mut self, file: u64, extents: &[Extent]) {
+    fn add(&mut self, file: u64, manifest: &Manifest, wanted: &BTreeSet<ChunkId>) {
         let mut offset = 0;
-        for extent in extents {
-            if let Some(chunk) = extent.chunk {
+        // The replica is locked for one chunk of a list at a time: others wait for it.
+        let extents = content::extents(manifest, |chunk| self.shared.volume().replica().spooled(chunk));
+        // A list that cannot be read leads nowhere; what it names is sought in the spool.
+        for extent in extents.map_while(Result::ok) {
+            if let Some(chunk) = extent.chunk.filter(|chunk| wanted.contains(chunk)) {
                 self.spots.entry(chunk).or_insert(Spot { file, offset, length: extent.length });
             }
             offset += extent.length;
@@ -81,4 +80,16 @@ impl<'a> Sources<'a> {
         let at_spot = || self.spots.get(&chunk).and_then(|spot| read(self.shared, chunk, *spot));
         spooled().or_else(at_spot).or_else(spooled)
     }
+}
+
+/// The contents of the sealed commit that stand in backing files.
+fn files_of_sealed(shared: &Shared) -> Vec<(u64, Manifest)> {
+    let replica = shared.volume().replica();
+    let ops = replica.sealed().map(|sealed| sealed.commit.ops).unwrap_or_default();
+    let held = ops.iter().filter_map(|op| {
+        let manifest = op.verb.manifest()?;
+        let file = replica.file_holding(op.verb.node(), content_of(manifest))?;
+        Some((file, manifest.clone()))
+    });
+    held.collect()
 }

@@ -27,8 +27,6 @@ const LEASE_STEP_SECONDS: i64 = 6 * 3600;
 const SWEPT_PER_LEASE: usize = 2;
 const SWEPT_MIN: usize = 8;
 const SWEPT_MAX: usize = 1_024;
-/// Chunks whose leases an accepted commit ends; what it names beyond them expires.
-const ENDED_MAX: usize = 65_536;
 
 impl HubSync {
     /// Keeps chunks for a day and removes some leases that have expired.
@@ -49,12 +47,8 @@ impl HubSync {
     }
 
     /// Ends the leases of chunks that the log holds now.
-    pub(super) fn end_leases<'c, K: Kv + ?Sized>(
-        &self,
-        txn: &mut Txn<K>,
-        chunks: impl IntoIterator<Item = &'c ChunkId>,
-    ) {
-        for chunk in chunks.into_iter().take(ENDED_MAX) {
+    pub(super) fn end_leases<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, chunks: &[ChunkId]) {
+        for chunk in chunks {
             let leases: Vec<Vec<u8>> =
                 txn.scan_prefix(&self.keys().leases_of(*chunk)).map(|(key, _)| key).collect();
             leases.into_iter().for_each(|key| txn.remove(key));
