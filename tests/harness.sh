@@ -198,6 +198,13 @@ mount_member() {
 
 pid_of() { fl "$1" status "$(dir_of "$1")" --json | grep -o '"pid":[0-9]*' | cut -d: -f2; }
 
+# status_says MEMBER TEXT: its status says so, with whatever exit code.
+status_says() {
+    local status
+    status=$(fl "$1" status "$(dir_of "$1")" 2>&1)
+    [[ $status == *"$2"* ]]
+}
+
 # umount_member MEMBER [OPTIONS]: unmounts it; work that waits is no failure.
 umount_member() {
     local member=$1 code

@@ -15,7 +15,7 @@ mkdir "$A/dir" && echo "before" >"$A/edited-a" && echo "before" >"$A/edited-b" &
 sync_all a b
 same_trees "$A" "$B"
 
-unreachable() { fl "$1" status "$(dir_of "$1")" | grep -q 'hub unreachable since'; }
+unreachable() { status_says "$1" 'hub unreachable since'; }
 
 # work MEMBER DIR: what one does alone.
 work() {

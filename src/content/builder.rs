@@ -1,7 +1,7 @@
 //! From bytes to a manifest.
 
 use super::cutter::Cutter;
-use super::list::encode_extent;
+use super::list::Lister;
 use super::tag::Tagger;
 use super::{HOLE_BYTES, chunk_id};
 use crate::model::{ChunkId, ChunkList, Extent, MANIFEST_EXTENTS_MAX, Manifest};
@@ -13,7 +13,7 @@ pub struct ManifestBuilder {
     /// The block under way, from an offset divisible by its size.
     block: Vec<u8>,
     cutter: Cutter,
-    extents: Vec<Extent>,
+    extents: Extents,
 }
 
 impl Default for ManifestBuilder {
@@ -29,8 +29,13 @@ impl ManifestBuilder {
             length: 0,
             block: Vec::with_capacity(HOLE_BYTES),
             cutter: Cutter::default(),
-            extents: Vec::new(),
+            extents: Extents { last: None, lister: Lister::new(MANIFEST_EXTENTS_MAX) },
         }
+    }
+
+    /// Bytes of the lists so far; see [`super::LIST_BYTES_MAX`].
+    pub fn list_bytes(&self) -> u64 {
+        self.extents.lister.bytes()
     }
 
     /// Takes the next bytes.
@@ -61,7 +66,7 @@ impl ManifestBuilder {
         let whole = left - left % HOLE_BYTES as u64;
         if whole > 0 {
             self.end_run(sink);
-            self.add_hole(whole);
+            self.extents.hole(whole);
         }
         self.fill_block(left - whole);
     }
@@ -70,7 +75,7 @@ impl ManifestBuilder {
     pub fn end(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
         let block = std::mem::take(&mut self.block);
         let extents = &mut self.extents;
-        self.cutter.push(&block, |bytes| add_chunk(extents, bytes, sink));
+        self.cutter.push(&block, |bytes| extents.chunk(bytes, sink));
         self.end_run(sink);
     }
 
@@ -78,13 +83,7 @@ impl ManifestBuilder {
     /// goes to the sink.
     pub fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> Manifest {
         self.end(sink);
-        let md5 = self.tag.finish();
-        let chunks = if self.extents.len() <= MANIFEST_EXTENTS_MAX {
-            ChunkList::Flat(self.extents)
-        } else {
-            ChunkList::Tree(cut_list(&self.extents, sink))
-        };
-        Manifest { md5, length: self.length, chunks }
+        Manifest { md5: self.tag.finish(), length: self.length, chunks: self.extents.finish(sink) }
     }
 
     /// Adds up to `length` zeros to the block under way; returns how many.
@@ -98,40 +97,52 @@ impl ManifestBuilder {
     fn take_block(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
         if all_zero(&self.block) {
             self.end_run(sink);
-            self.add_hole(HOLE_BYTES as u64);
+            self.extents.hole(HOLE_BYTES as u64);
         } else {
             let extents = &mut self.extents;
-            self.cutter.push(&self.block, |bytes| add_chunk(extents, bytes, sink));
+            self.cutter.push(&self.block, |bytes| extents.chunk(bytes, sink));
         }
         self.block.clear();
     }
 
     fn end_run(&mut self, sink: &mut impl FnMut(ChunkId, &[u8])) {
         let extents = &mut self.extents;
-        self.cutter.end(|bytes| add_chunk(extents, bytes, sink));
+        self.cutter.end(|bytes| extents.chunk(bytes, sink));
+    }
+}
+
+/// The content's extents as they are made; the last may still grow.
+struct Extents {
+    last: Option<Extent>,
+    lister: Lister,
+}
+
+impl Extents {
+    fn chunk(&mut self, bytes: &[u8], sink: &mut impl FnMut(ChunkId, &[u8])) {
+        let id = chunk_id(bytes);
+        sink(id, bytes);
+        self.add(Extent { chunk: Some(id), length: bytes.len() as u64 });
     }
 
-    fn add_hole(&mut self, length: u64) {
-        match self.extents.last_mut() {
+    fn hole(&mut self, length: u64) {
+        match &mut self.last {
             Some(Extent { chunk: None, length: last }) => *last += length,
-            _ => self.extents.push(Extent { chunk: None, length }),
+            _ => self.add(Extent { chunk: None, length }),
         }
     }
-}
 
-fn add_chunk(extents: &mut Vec<Extent>, bytes: &[u8], sink: &mut impl FnMut(ChunkId, &[u8])) {
-    let id = chunk_id(bytes);
-    sink(id, bytes);
-    extents.push(Extent { chunk: Some(id), length: bytes.len() as u64 });
-}
-
-fn cut_list(extents: &[Extent], sink: &mut impl FnMut(ChunkId, &[u8])) -> Vec<Extent> {
-    let (mut cutter, mut listed) = (Cutter::default(), Vec::new());
-    for extent in extents {
-        cutter.push(&encode_extent(extent), |bytes| add_chunk(&mut listed, bytes, sink));
+    fn add(&mut self, extent: Extent) {
+        if let Some(last) = self.last.replace(extent) {
+            self.lister.push(last);
+        }
     }
-    cutter.end(|bytes| add_chunk(&mut listed, bytes, sink));
-    listed
+
+    fn finish(mut self, sink: &mut impl FnMut(ChunkId, &[u8])) -> ChunkList {
+        if let Some(last) = self.last {
+            self.lister.push(last);
+        }
+        self.lister.finish(sink)
+    }
 }
 
 /// Tells whether every byte is zero; a stretch at a time, which compiles to wide instructions.

@@ -3,8 +3,8 @@
 use crate::content::{CHUNK_BYTES_MAX, compress, decompress};
 use crate::model::{ChunkId, SpaceId};
 use crate::store::Chunks;
-use crate::sync::WriteError;
 use crate::sync::hub::HeldContent;
+use crate::sync::{Batch, WriteError};
 use crate::wire::Inline;
 
 /// The content of one space.
@@ -27,14 +27,29 @@ impl SpaceChunks {
         SpaceChunks { space, chunks }
     }
 
-    /// Keeps chunks that are not kept yet. They survive the loss of power with the next write that does.
+    /// Keeps the small content of a commit where it is not kept yet; there is room for it as long as there is for
+    /// the commit. It survives the loss of power with the next write that does.
     ///
     /// # Errors
-    /// [`WriteError`]; none of them is newly kept then.
-    pub fn keep(&self, packed: Vec<Packed>) -> Result<(), WriteError> {
-        let new: Vec<Packed> =
-            packed.into_iter().filter(|(id, _)| !self.chunks.has(self.space, *id)).collect();
+    /// [`WriteError`]; none of it is newly kept then.
+    pub fn keep_inline(&self, packed: Vec<Packed>) -> Result<(), WriteError> {
+        let new = self.new_ones(packed);
         if new.is_empty() { Ok(()) } else { self.chunks.put_many(self.space, &new) }
+    }
+
+    /// Keeps uploaded chunks that are not kept yet, and the leases of all of them, while the device has room to
+    /// spare.
+    ///
+    /// # Errors
+    /// As [`SpaceChunks::keep_inline`].
+    pub fn keep_uploaded(&self, packed: Vec<Packed>, leases: &Batch) -> Result<(), WriteError> {
+        let new = self.new_ones(packed);
+        let nothing = new.is_empty() && leases.is_empty();
+        if nothing { Ok(()) } else { self.chunks.put_content(self.space, &new, leases) }
+    }
+
+    fn new_ones(&self, packed: Vec<Packed>) -> Vec<Packed> {
+        packed.into_iter().filter(|(id, _)| !self.chunks.has(self.space, *id)).collect()
     }
 
     /// A chunk's bytes; None where it is not kept, or no longer readable.

@@ -1,6 +1,7 @@
 //! Content streams: chunks up, chunks down, and history.
 
 use super::chunks::Packed;
+use super::clock::now;
 use super::outbox::Ending;
 use super::reader::ending_of;
 use super::state::OpenSpace;
@@ -8,8 +9,8 @@ use crate::content::{CHUNK_BYTES_MAX, compress, verify};
 use crate::model::{ChunkId, Role};
 use crate::net::{Connection, FrameReceiver, FrameSender, ReceiveError, SendError};
 use crate::store::RocksStore;
-use crate::sync::WriteError;
 use crate::sync::hub::{Device, Refusal};
+use crate::sync::{Txn, WriteError};
 use crate::wire::{ContentReply, ContentRequest, RefuseReason};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -128,18 +129,21 @@ impl ContentServer {
         answer(sender, &reply).await
     }
 
-    /// Verifies, packs and keeps chunks; None where that went well.
+    /// Verifies, packs, keeps and leases chunks; None where that went well.
     async fn keep(&self, gathered: Vec<(ChunkId, Vec<u8>)>) -> Result<Option<ContentReply>, Broken> {
-        let held = self.space.chunks.clone();
+        let (held, hub, store) = (self.space.chunks.clone(), self.space.hub, self.store.clone());
         let kept = tokio::task::spawn_blocking(move || {
             let mut packed: Vec<Packed> = Vec::with_capacity(gathered.len());
+            let mut leases = Txn::new(&store);
+            let ids: Vec<ChunkId> = gathered.iter().map(|(chunk, _)| *chunk).collect();
+            hub.lease(&mut leases, &ids, now());
             for (chunk, bytes) in gathered {
                 if verify(chunk, &bytes).is_err() {
                     return Some(ContentReply::Damaged(chunk));
                 }
                 packed.push((chunk, compress(&bytes)));
             }
-            match held.keep(packed) {
+            match held.keep_uploaded(packed, leases.batch()) {
                 Ok(()) => None,
                 Err(WriteError::Full) => Some(ContentReply::Full),
                 Err(WriteError::Failed(error)) => {

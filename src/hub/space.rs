@@ -162,7 +162,7 @@ impl Space {
         let number = commit.commit.number;
         let may_write = self.session(session).is_some_and(|session| session.role >= Role::Writer);
         // Order: content before the entry that needs it, in one log of the store, which is synced as a whole.
-        if may_write && self.chunks.keep(packed).is_err() {
+        if may_write && self.chunks.keep_inline(packed).is_err() {
             return work.outcomes.push(Outcome::Note { session, number, answer: no_room() });
         }
         self.fence_anew(work, session);
@@ -226,4 +226,4 @@ pub(super) fn no_room() -> Answer {
     Answer::Wait { reason: NO_ROOM.to_owned() }
 }
 
-pub(super) const NO_ROOM: &str = "the hub's disk is full";
+pub(super) const NO_ROOM: &str = "the hub has no room: its disk is full";

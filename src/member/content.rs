@@ -1,12 +1,11 @@
 //! Content over the network: fetches what nodes want, uploads what the hub lacks.
 
 use super::assemble::Assembler;
-use crate::content;
-use crate::model::{ChunkId, Digest, Extent, Manifest, NodeId};
+use crate::content::{self, ExtentReader, Step};
+use crate::model::{ChunkId, ChunkList, Digest, Manifest, NodeId};
 use crate::net::{Closed, Connection, ReceiveError, SendError};
 use crate::wire::{ContentReply, ContentRequest};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 
 /// Chunks asked for or sent on one content stream, at most. At 256 KiB each they are 8 MiB.
 const CHUNKS_PER_STREAM_MAX: usize = 32;
@@ -31,7 +30,7 @@ pub enum ContentError {
     #[error("the hub has no room")]
     HubFull,
     #[error("a manifest is damaged: {0}")]
-    Manifest(String),
+    Manifest(#[from] content::InvalidList),
     #[error(transparent)]
     Disk(#[from] std::io::Error),
 }
@@ -104,29 +103,49 @@ pub struct Wanted {
     pub manifest: Manifest,
 }
 
-/// The flat extents of a manifest, its list fetched where it is a tree.
-async fn flat_extents<A: Assembler>(
+/// The next chunks of a content with their offsets, none at its end; the lists are fetched as they are come to.
+async fn next_places<A: Assembler>(
     connection: &Connection,
     assembler: &A,
-    Wanted { content, manifest, .. }: &Wanted,
-) -> Result<Vec<Extent>, ContentError> {
-    let mut lists: BTreeMap<ChunkId, Vec<u8>> = BTreeMap::new();
-    if matches!(manifest.chunks, crate::model::ChunkList::Tree(_)) {
-        let local = |chunk| Some((chunk, assembler.local(*content, chunk)?));
-        lists.extend(manifest.chunk_ids().filter_map(local));
-        let chunks: Vec<ChunkId> = manifest.chunk_ids().filter(|chunk| !lists.contains_key(chunk)).collect();
-        fetch_chunks(connection, &chunks, |chunk, bytes| {
-            lists.insert(chunk, bytes);
-            Ok(())
-        })
-        .await?;
+    content: Digest,
+    (reader, offset): (&mut ExtentReader, &mut u64),
+) -> Result<Vec<(ChunkId, u64)>, ContentError> {
+    let mut places = Vec::new();
+    while places.len() < CHUNKS_PER_STREAM_MAX {
+        match reader.step()? {
+            Step::Extent(extent) => {
+                places.extend(extent.chunk.map(|chunk| (chunk, *offset)));
+                *offset += extent.length;
+            }
+            Step::Fetch(list) => match assembler.local(content, list) {
+                Some(bytes) => reader.take(&bytes)?,
+                None => {
+                    let mut listed = Ok(());
+                    fetch_chunks(connection, &[list], |_, bytes| {
+                        listed = reader.take(&bytes);
+                        Ok(())
+                    })
+                    .await?;
+                    listed?;
+                }
+            },
+            Step::Named(_) | Step::End => break,
+        }
     }
-    content::extents(manifest, |chunk| lists.get(&chunk).cloned())
-        .map_err(|error| ContentError::Manifest(error.to_string()))
+    Ok(places)
 }
 
-/// Fetches one content of any size into a file beside; returns the file's number. Memory is bounded by the content's
-/// list of chunks.
+/// The bytes that a content takes on disk, as far as its manifest tells holes.
+fn data_of(manifest: &Manifest) -> u64 {
+    match &manifest.chunks {
+        ChunkList::Flat(extents) => {
+            extents.iter().filter(|extent| extent.chunk.is_some()).map(|extent| extent.length).sum()
+        }
+        ChunkList::Tree(_) => manifest.length,
+    }
+}
+
+/// Fetches one content of any size into a file beside, in bounded memory; returns the file's number.
 pub async fn fetch_large<A: Assembler>(
     connection: &Connection,
     assembler: &A,
@@ -135,18 +154,17 @@ pub async fn fetch_large<A: Assembler>(
     if let Some(file) = tokio::task::block_in_place(|| assembler.copy(wanted.node, wanted.content))? {
         return Ok(file);
     }
-    let extents = flat_extents(connection, assembler, wanted).await?;
-    let (mut places, mut offset, mut data) = (Vec::new(), 0, 0);
-    for extent in &extents {
-        places.extend(extent.chunk.map(|chunk| (chunk, offset)));
-        data += extent.chunk.map_or(0, |_| extent.length);
-        offset += extent.length;
-    }
-    let staging = assembler.begin(wanted.manifest.length, data)?;
-    for group in places.chunks(CHUNKS_PER_STREAM_MAX) {
+    let Wanted { manifest, content, .. } = wanted;
+    let (mut reader, mut offset) = (ExtentReader::new(manifest), 0);
+    let staging = assembler.begin(manifest.length, data_of(manifest))?;
+    loop {
+        let group = next_places(connection, assembler, *content, (&mut reader, &mut offset)).await?;
+        if group.is_empty() {
+            break;
+        }
         let mut missing = Vec::new();
-        for &(chunk, offset) in group {
-            match assembler.local(wanted.content, chunk) {
+        for (chunk, offset) in group {
+            match assembler.local(*content, chunk) {
                 Some(bytes) => assembler.write(&staging, offset, &bytes)?,
                 None => missing.push((chunk, offset)),
             }

@@ -191,7 +191,7 @@ impl Shared {
         let Some(connection) = self.connection.lock().clone() else {
             return Upload::Failed(ContentError::Offline.to_string());
         };
-        let sources = tokio::task::block_in_place(|| Sources::of_sealed(self));
+        let sources = tokio::task::block_in_place(|| Sources::of_sealed(self, chunks));
         let sent = content::upload(&connection, chunks, |chunk| sources.read(chunk)).await;
         let Err(error) = sent else {
             self.no_trouble(Trouble::Upload);

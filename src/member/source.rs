@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::content;
-use crate::model::{ChunkId, Digest, Extent};
+use crate::model::{ChunkId, Digest, Manifest};
 use crate::sync::member::{InlineContent, content_of};
 use crate::vfs::ContentFiles;
 use std::collections::BTreeMap;
@@ -44,39 +44,38 @@ fn read(shared: &Shared, chunk: ChunkId, spot: Spot) -> Option<Vec<u8>> {
     content::verify(chunk, &bytes).ok().map(|()| bytes)
 }
 
-/// A chunk of the sealed commit: a content that has it, and where that stands in a file.
+/// A wanted chunk of the sealed commit: a content that has it, and where that stands in a file.
 #[derive(Clone, Copy, Debug)]
 struct Source {
     content: Digest,
     spot: Option<Spot>,
 }
 
-/// Finds the chunks of the sealed commit.
+/// Finds chunks of the sealed commit.
 pub struct Sources<'a> {
     shared: &'a Shared,
     sources: BTreeMap<ChunkId, Vec<Source>>,
 }
 
 impl<'a> Sources<'a> {
-    pub fn of_sealed(shared: &'a Shared) -> Sources<'a> {
-        let mut sources = Sources { shared, sources: BTreeMap::new() };
-        let replica = shared.volume().replica();
-        let Some(sealed) = replica.sealed() else { return sources };
-        for op in &sealed.commit.ops {
-            let Some(manifest) = op.verb.manifest() else { continue };
-            let content = content_of(manifest);
-            let file = replica.file_holding(op.verb.node(), content);
+    /// Looks where each of `wanted` stands; memory is theirs, however long the files are.
+    pub fn of_sealed(shared: &'a Shared, wanted: &[ChunkId]) -> Sources<'a> {
+        let wanted = wanted.iter().map(|chunk| (*chunk, Vec::new())).collect();
+        let mut sources = Sources { shared, sources: wanted };
+        for (content, file, manifest) in contents_of_sealed(shared) {
             manifest.chunk_ids().for_each(|chunk| sources.add(chunk, Source { content, spot: None }));
-            let extents = content::extents(manifest, |chunk| replica.spooled(content, chunk));
-            sources.add_extents(content, file, &extents.unwrap_or_default());
+            sources.add_extents(content, file, &manifest);
         }
-        drop(replica);
         sources
     }
 
-    fn add_extents(&mut self, content: Digest, file: Option<u64>, extents: &[Extent]) {
+    fn add_extents(&mut self, content: Digest, file: Option<u64>, manifest: &Manifest) {
         let mut offset = 0;
-        for extent in extents {
+        // The replica is locked for one chunk of a list at a time: others wait for it.
+        let list = |chunk| self.shared.volume().replica().spooled(content, chunk);
+        let extents = content::extents(manifest, list);
+        // A list that cannot be read leads nowhere; what it names is sought in the spool.
+        for extent in extents.map_while(Result::ok) {
             if let Some(chunk) = extent.chunk {
                 let spot = file.map(|file| Spot { file, offset, length: extent.length });
                 self.add(chunk, Source { content, spot });
@@ -85,9 +84,9 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// One place of each content is enough.
+    /// Notes where a chunk is, if it is wanted; one place of each content is enough.
     fn add(&mut self, chunk: ChunkId, source: Source) {
-        let known = self.sources.entry(chunk).or_default();
+        let Some(known) = self.sources.get_mut(&chunk) else { return };
         match known.iter_mut().find(|known| known.content == source.content) {
             Some(known) => known.spot = known.spot.or(source.spot),
             None => known.push(source),
@@ -107,4 +106,16 @@ impl<'a> Sources<'a> {
             spooled().or_else(at_spot).or_else(spooled)
         })
     }
+}
+
+/// The contents of the sealed commit, and the backing files they stand in.
+fn contents_of_sealed(shared: &Shared) -> Vec<(Digest, Option<u64>, Manifest)> {
+    let replica = shared.volume().replica();
+    let ops = replica.sealed().map(|sealed| sealed.commit.ops).unwrap_or_default();
+    let contents = ops.iter().filter_map(|op| {
+        let manifest = op.verb.manifest()?.clone();
+        let content = content_of(&manifest);
+        Some((content, replica.file_holding(op.verb.node(), content), manifest))
+    });
+    contents.collect()
 }

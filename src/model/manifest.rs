@@ -49,7 +49,7 @@ pub struct Extent {
     pub length: u64,
 }
 
-/// The extents of a content, in order, or the extents of the content that lists them.
+/// The extents of a content, in order, or those of the list that names them, or of the list that names that one's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChunkList {
     Flat(Vec<Extent>),

@@ -7,10 +7,11 @@ use super::StoreError;
 use super::cursor::Cursor;
 use super::engine::{Engine, Purpose};
 use super::reclaim::reclaim;
+use super::rocks::put_rows;
 use super::tuning::{CHUNK_SIZES, CHUNKS};
 use crate::model::{ChunkId, SpaceId};
-use crate::sync::WriteError;
 use crate::sync::kv::prefix_end;
+use crate::sync::{Batch, WriteError};
 use rocksdb::{ColumnFamily, DB};
 use std::sync::Arc;
 
@@ -33,13 +34,39 @@ impl Chunks {
         Chunks { engine }
     }
 
-    /// Keeps chunks, all or none. They survive the death of this process at once, and the loss of power with
-    /// the next commit that does. Keeping one twice costs its bytes twice until the next compaction.
+    /// Keeps a few small chunks, all or none, as long as there is room for rows. They survive the death of this
+    /// process at once, and the loss of power with the next commit that does. Keeping one twice costs its bytes
+    /// twice until the next compaction.
     ///
     /// # Errors
     /// [`WriteError`]; nothing is kept then.
     pub fn put_many(&self, space: SpaceId, chunks: &[(ChunkId, Vec<u8>)]) -> Result<(), WriteError> {
-        self.engine.write(Purpose::Keep, false, &|db, batch| {
+        self.put(Purpose::Keep, space, chunks, &Batch::new())
+    }
+
+    /// Keeps chunks as [`Chunks::put_many`] does, and rows with them, but leaves to rows alone the room that they
+    /// may need.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is kept then.
+    pub fn put_content(
+        &self,
+        space: SpaceId,
+        chunks: &[(ChunkId, Vec<u8>)],
+        rows: &Batch,
+    ) -> Result<(), WriteError> {
+        self.put(Purpose::Content, space, chunks, rows)
+    }
+
+    fn put(
+        &self,
+        purpose: Purpose,
+        space: SpaceId,
+        chunks: &[(ChunkId, Vec<u8>)],
+        rows: &Batch,
+    ) -> Result<(), WriteError> {
+        self.engine.write(purpose, false, &|db, batch| {
+            put_rows(batch, rows);
             for (id, bytes) in chunks {
                 let key = key(space, *id);
                 batch.put_cf(family(db, CHUNKS), key, bytes);

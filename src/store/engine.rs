@@ -4,7 +4,7 @@
 //! polls every five seconds, and until then a write may wait for it without end. Three rules make that rare and
 //! short:
 //! (1) a batch is refused while less is free than its [`Purpose`] asks for, so that RocksDB hardly ever meets the
-//! end of the device itself; (2) no write waits inside RocksDB: while it asks for a pause, we look every
+//! end of the device itself, and what only removes or orders is taken long after content is not; (2) no write waits inside RocksDB: while it asks for a pause, we look every
 //! millisecond whether it is flushing or has failed; (3) where it failed for lack of room, it is opened anew at the
 //! next write for which there is room.
 //! Reads go on all the while. A failure other than a full device is not recovered from: what the device then
@@ -25,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
 
 /// Between two looks at whether RocksDB takes writes again.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -32,7 +33,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// What a batch is for, which decides how much room there must be beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// It adds; then RocksDB needs room to turn its buffers into files.
+    /// It brings content, which may come in any amount: it leaves what the others need, and what RocksDB needs to
+    /// turn full buffers into files.
+    Content,
+    /// It adds rows; then RocksDB needs room to turn its buffers into files.
     Keep,
     /// It only removes, and may use what the others leave.
     Remove,
@@ -42,9 +46,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Room for a batch of so many bytes; well below the reserve, so that giving that up helps.
-    pub const fn room_bytes_min(self, batch_bytes: u64) -> u64 {
+    /// Room for a batch of so many bytes on a device of `total_bytes`; for rows well below the reserve, so that
+    /// giving that up helps.
+    pub fn room_bytes_min(self, batch_bytes: u64, total_bytes: u64) -> u64 {
         match self {
+            Purpose::Content => (total_bytes / 100).clamp(64 * MIB, GIB) + batch_bytes,
             Purpose::Keep => 24 * MIB + batch_bytes,
             Purpose::Remove => 8 * MIB + batch_bytes,
             #[cfg(test)]
@@ -161,7 +167,7 @@ impl Engine {
         let db = opened.to_write()?;
         let mut batch = WriteBatch::default();
         fill(db, &mut batch);
-        self.need_room(purpose.room_bytes_min(batch.size_in_bytes() as u64))?;
+        self.need_room(purpose, batch.size_in_bytes() as u64)?;
         let mut options = WriteOptions::default();
         options.set_sync(sync);
         options.set_no_slowdown(true);
@@ -200,8 +206,10 @@ impl Engine {
     }
 
     /// Answers as a write of so many bytes would on a full device.
-    pub fn need_room(&self, bytes: u64) -> Result<(), WriteError> {
-        if free_space(&self.path)?.free_bytes < bytes { Err(WriteError::Full) } else { Ok(()) }
+    pub fn need_room(&self, purpose: Purpose, bytes: u64) -> Result<(), WriteError> {
+        let room = free_space(&self.path)?;
+        let wanted_bytes = purpose.room_bytes_min(bytes, room.total_bytes);
+        if room.free_bytes < wanted_bytes { Err(WriteError::Full) } else { Ok(()) }
     }
 
     /// Takes RocksDB's word.
@@ -222,7 +230,7 @@ impl Engine {
 
     /// Closes the database and opens it again, where nobody holds it and there is room.
     fn open_anew(&self, purpose: Purpose) -> Result<(), WriteError> {
-        self.need_room(purpose.room_bytes_min(0))?;
+        self.need_room(purpose, 0)?;
         let mut opened = self.opened.write();
         if !self.is_stopped() {
             return Ok(());

@@ -30,7 +30,7 @@ pub fn reclaim(engine: &Engine) -> Result<(), WriteError> {
         let step = file_count.div_ceil(STEP_DIVISOR);
         // What a step moves lies beside what it was moved from until the step ends.
         let moved_bytes = property(&db, "rocksdb.live-blob-file-size") / file_count * step;
-        engine.need_room(Purpose::Keep.room_bytes_min(moved_bytes))?;
+        engine.need_room(Purpose::Keep, moved_bytes)?;
         // RocksDB wants a part of all files and rounds it down.
         let part = (step as f64 + 0.5) / file_count as f64;
         set_moving(&db, true, part.min(1.0))?;

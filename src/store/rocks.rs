@@ -7,6 +7,7 @@ use super::tuning::ROWS;
 use super::{StoreError, StoreRole};
 use crate::sync::kv::prefix_end;
 use crate::sync::{Batch, Durability, Kv, Pair, Store, WriteError};
+use rocksdb::WriteBatch;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,14 +80,16 @@ impl Store for RocksStore {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
         let sync = durability == Durability::Power;
         let purpose = if batch.values().all(Option::is_none) { Purpose::Remove } else { Purpose::Keep };
-        self.engine.write(purpose, sync, &|_, writes| {
-            for (key, value) in &batch {
-                match value {
-                    Some(value) => writes.put(key, value),
-                    None => writes.delete(key),
-                }
-            }
-        })
+        self.engine.write(purpose, sync, &|_, writes| put_rows(writes, &batch))
+    }
+}
+
+pub(super) fn put_rows(writes: &mut WriteBatch, rows: &Batch) {
+    for (key, value) in rows {
+        match value {
+            Some(value) => writes.put(key, value),
+            None => writes.delete(key),
+        }
     }
 }
 

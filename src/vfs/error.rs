@@ -34,6 +34,8 @@ pub enum VfsError {
     BufferTooSmall,
     #[error("the value is too big")]
     TooBig,
+    #[error("the file is too large")]
+    FileTooLarge,
     #[error("not supported")]
     Unsupported,
     #[error("the handle is unknown, or not open for this")]
@@ -65,6 +67,7 @@ impl VfsError {
             VfsError::NoAttribute => libc::ENODATA,
             VfsError::BufferTooSmall => libc::ERANGE,
             VfsError::TooBig => libc::E2BIG,
+            VfsError::FileTooLarge => libc::EFBIG,
             VfsError::Unsupported => libc::EOPNOTSUPP,
             VfsError::BadHandle => libc::EBADF,
             VfsError::PastEnd => libc::ENXIO,

@@ -6,6 +6,7 @@ use super::error::VfsError;
 use super::host::ContentFiles;
 use super::names::NewNode;
 use super::prepare::Keep;
+use super::reading::check_growth;
 use super::settings::Caller;
 use super::volume::Volume;
 use crate::sync::Store;
@@ -135,7 +136,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// handle appends.
     ///
     /// # Errors
-    /// [`VfsError::NoSpace`], [`VfsError::ReadOnly`]; those of `pwrite(2)`.
+    /// [`VfsError::NoSpace`], [`VfsError::ReadOnly`], [`VfsError::FileTooLarge`]; those of `pwrite(2)`.
     pub fn write(
         &self,
         id: FileId,
@@ -156,6 +157,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 true => file.metadata()?.len(),
                 false => offset,
             };
+            check_growth(&file, offset.saturating_add(bytes.len() as u64))?;
             write_most(&file, bytes, offset)?
         };
         open.flushed.store(false, Ordering::Relaxed);

@@ -1,14 +1,17 @@
 //! Backing files read from end to end: cut, hashed, holes left out, in bounded memory.
 
 use super::error::VfsError;
-use crate::content::ManifestBuilder;
+use crate::content::{LIST_BYTES_MAX, ManifestBuilder};
 use crate::model::{ChunkId, Manifest};
 use rustix::fs::SeekFrom;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1024 * 1024;
+/// Data that a file may grow to, in bytes; its holes do not count. With chunks of the usual size its lists take half
+/// of what [`LIST_BYTES_MAX`] allows. One of very small chunks may still be too long: then fsync says so.
+const DATA_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 
 /// A run of a file: data, or a hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,9 @@ pub(super) fn read_manifest(
                 return Ok(None);
             }
             builder.push(&buffer[..bytes], &mut pass);
+            if builder.list_bytes() > LIST_BYTES_MAX {
+                return Err(VfsError::FileTooLarge);
+            }
             at += bytes as u64;
         }
     }
@@ -64,6 +70,20 @@ pub(super) fn read_manifest(
     let mut list = Vec::new();
     let manifest = builder.finish(&mut |chunk, bytes| list.push((chunk, bytes.to_vec())));
     failed.map(|()| Some(Described { manifest, list }))
+}
+
+/// Refuses a write up to `end` that would make a file too large for its content ever to be described. Below the
+/// limit this costs nothing.
+pub(super) fn check_growth(file: &File, end: u64) -> Result<(), VfsError> {
+    if end <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    // Blocks are counted in 512 bytes.
+    may_grow(file.metadata()?.blocks() * 512, end)
+}
+
+fn may_grow(data_bytes: u64, end: u64) -> Result<(), VfsError> {
+    if end <= DATA_BYTES_MAX || data_bytes < DATA_BYTES_MAX { Ok(()) } else { Err(VfsError::FileTooLarge) }
 }
 
 /// The run that begins at `at`. A file system that knows no holes tells one run of data.
@@ -79,4 +99,21 @@ fn run_at(file: &File, at: u64, size: u64) -> Result<Run, VfsError> {
     }
     let hole = rustix::fs::seek(file, SeekFrom::Hole(at))?;
     Ok(Run { end: hole.min(size), is_data: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_be_as_long_as_it_likes_but_not_full_of_data_beyond_the_limit() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 * DATA_BYTES_MAX).unwrap();
+        file.write_all_at(b"data", 2 * DATA_BYTES_MAX).unwrap();
+        check_growth(&file, 4 * DATA_BYTES_MAX).unwrap();
+        may_grow(DATA_BYTES_MAX - 1, DATA_BYTES_MAX + 1).unwrap();
+        may_grow(DATA_BYTES_MAX, DATA_BYTES_MAX).unwrap();
+        let error = may_grow(DATA_BYTES_MAX, DATA_BYTES_MAX + 1).unwrap_err();
+        assert_eq!(error.errno(), libc::EFBIG);
+    }
 }

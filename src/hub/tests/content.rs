@@ -1,6 +1,9 @@
 //! Chunks and history.
 
 use super::*;
+use crate::hub::clock::now;
+use crate::store::{RocksStore, StateDirectory, StoreRole};
+use crate::sync::hub::HubSync;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn content_is_asked_for_uploaded_and_had_again_by_others() {
@@ -22,6 +25,25 @@ async fn content_is_asked_for_uploaded_and_had_again_by_others() {
     let mut expected: Vec<Option<Vec<u8>>> = chunks.into_iter().map(|(_, bytes)| Some(bytes)).collect();
     expected.push(None);
     assert_eq!(bob.get(wanted).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_chunk_is_leased_until_a_commit_needs_it() {
+    let mut hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let (manifest, chunks) = content(&noise(2, 200_000));
+    let abandoned = (chunk_id(b"abandoned"), b"abandoned".to_vec());
+    assert_eq!(ada.put(&chunks).await, ContentReply::Stored);
+    assert_eq!(ada.put(std::slice::from_ref(&abandoned)).await, ContentReply::Stored);
+    let op = make(ada.node(2), "file", manifest);
+    ada.accepted(1, vec![op], vec![]).await;
+    let data = hub.data().join("data");
+    hub.stop().await;
+    let state = StateDirectory::open(&data).unwrap();
+    let store = RocksStore::open(&state.database(), StoreRole::Hub).unwrap();
+    let machine = HubSync::open(&store, &space()).unwrap();
+    assert!(machine.leased(&store, abandoned.0, now()));
+    assert!(chunks.iter().all(|(id, _)| !machine.leased(&store, *id, now())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,6 +42,36 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Fills the disk until the hub takes no more content, and a little of it has been offered.
+async fn fill_for_content(disk: &SmallDisk, left_bytes: u64, member: &FakeMember) -> PathBuf {
+    for number in 0..1_000u32 {
+        let filler = disk.fill(left_bytes);
+        let bytes = number.to_be_bytes().to_vec();
+        if member.put(&[(chunk_id(&bytes), bytes)]).await == ContentReply::Full {
+            return filler;
+        }
+    }
+    panic!("the disk never gets full");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_gets_full_refuses_content_first_and_still_takes_small_commits() {
+    let directory = TempDir::new().unwrap();
+    let Some(disk) = SmallDisk::mount(directory.path()) else { return };
+    let mut hub = TestHub::start_in(directory).await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let (op, inline) = small_file(&ada, 2, "a", b"one");
+    ada.accepted(1, vec![op], inline).await;
+    let filler = fill_for_content(&disk, 48 * MIB, &ada).await;
+    let (op, inline) = small_file(&ada, 3, "b", b"two");
+    ada.accepted(2, vec![op, unlink(ada.node(2), "a")], inline).await;
+    let more = b"more".to_vec();
+    assert_eq!(ada.put(&[(chunk_id(&more), more.clone())]).await, ContentReply::Full);
+    std::fs::remove_file(filler).unwrap();
+    assert_eq!(ada.put(&[(chunk_id(&more), more)]).await, ContentReply::Stored);
+    hub.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_makes_members_wait_and_nothing_is_lost_when_room_returns() {
     let directory = TempDir::new().unwrap();
@@ -56,14 +86,7 @@ async fn a_full_disk_makes_members_wait_and_nothing_is_lost_when_room_returns() 
     ada.commit(2, vec![op], inline).await;
     ada.line.say(&FromMember::Barrier { id: 1 }).await;
 
-    let mut filler = disk.fill(12 * MIB);
-    let (chunk, bytes) = (chunk_id(b"bytes"), b"bytes".to_vec());
-    for _ in 0..1_000 {
-        if ada.put(&[(chunk, bytes.clone())]).await == ContentReply::Full {
-            break;
-        }
-        filler = disk.fill(12 * MIB);
-    }
+    let filler = fill_for_content(&disk, 12 * MIB, &ada).await;
     assert_eq!(ada.put(&[(chunk_id(b"more"), b"more".to_vec())]).await, ContentReply::Full);
     // A member that is known gets in all the same, and is told to wait.
     let mut ada = hub.greet(&ada.identity, ada.hello_again(Some(first))).await;

@@ -289,6 +289,11 @@ fn make(node: NodeId, name: &str, manifest: Manifest) -> Op {
     }
 }
 
+fn unlink(node: NodeId, name: &str) -> Op {
+    let place = Place { parent: NodeId::ROOT, name: Name::new(name).unwrap() };
+    Op { time: Timestamp::default(), verb: Verb::Drop(crate::ops::Drop { node, place, version: Version(1) }) }
+}
+
 /// Content with its manifest and chunks.
 fn content(bytes: &[u8]) -> (Manifest, Vec<(ChunkId, Vec<u8>)>) {
     let mut chunks = Vec::new();

@@ -66,8 +66,11 @@ impl HubSync {
             }
         };
         match check_content(&sealed.commit.ops, held) {
-            Ok(()) => {}
-            Err(Lack::Chunks(chunks)) => return Some(Answer::Missing { chunks }.into()),
+            Ok(chunks) => self.end_leases(txn, &chunks),
+            Err(Lack::Chunks { missing, confirmed }) => {
+                self.lease(txn, &confirmed, now);
+                return Some(Answer::Missing { chunks: missing }.into());
+            }
             Err(Lack::Unsound { op, reason }) => {
                 return Some(Answer::Refuse { op: Some(op), reason: reason.to_string() }.into());
             }

@@ -5,6 +5,7 @@
 //! | `n` space name | space id |
 //! | `s` space id `c` | the counter of member numbers |
 //! | `s` space id `d` device | [`DeviceRow`](super::records::DeviceRow) |
+//! | `s` space id `e` chunk id, seconds | nothing: the chunk is leased until then, see [`leases`](super::leases) |
 //! | `s` space id `g` | the log's [`Head`](super::records::Head) |
 //! | `s` space id `h` node, sequence (inverted), op (inverted) | [`HistoryRow`](super::records::HistoryRow) |
 //! | `s` space id `i` | [`SpaceInfo`](super::SpaceInfo) |
@@ -21,7 +22,7 @@
 //! Numbers are big-endian, so that keys sort as they do; inverted ones sort newest first.
 
 use super::records::{Device, TokenHash};
-use crate::model::{CommitNumber, MemberName, MemberNumber, NodeId, Sequence, SpaceId, SpaceName};
+use crate::model::{ChunkId, CommitNumber, MemberName, MemberNumber, NodeId, Sequence, SpaceId, SpaceName};
 use crate::sync::Kv;
 use crate::wire::decode;
 use serde::de::DeserializeOwned;
@@ -74,6 +75,19 @@ impl Keys {
 
     pub(super) fn device(&self, device: Device) -> Vec<u8> {
         self.key(b'd', &[&device.0])
+    }
+
+    /// `expiry` in seconds; before 1970 nothing was leased.
+    pub(super) fn lease(&self, chunk: ChunkId, expiry: i64) -> Vec<u8> {
+        self.key(b'e', &[&chunk.0, &u64::try_from(expiry).unwrap_or(0).to_be_bytes()])
+    }
+
+    pub(super) fn leases_of(&self, chunk: ChunkId) -> Vec<u8> {
+        self.key(b'e', &[&chunk.0])
+    }
+
+    pub(super) fn leases(&self) -> Vec<u8> {
+        self.key(b'e', &[])
     }
 
     pub(super) fn head(&self) -> Vec<u8> {

@@ -181,6 +181,28 @@ fn of_a_long_manifest_the_list_is_asked_for_first_and_then_what_it_lists() {
 }
 
 #[test]
+fn of_lists_of_lists_the_upper_is_asked_for_first() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada").member;
+    let entry = |kind: u8, bytes: &[u8]| {
+        [&[kind][..], &chunk_id(bytes).0, &(bytes.len() as u64).to_le_bytes()].concat()
+    };
+    let content = b"content".to_vec();
+    let lower = entry(1, &content);
+    let upper = entry(2, &lower);
+    let named = vec![Extent { chunk: Some(chunk_id(&upper)), length: upper.len() as u64 }];
+    let manifest =
+        Manifest { length: content.len() as u64, chunks: ChunkList::Tree(named), ..Manifest::empty() };
+    let commit = sealed(1, vec![make(node(ada, 2), NodeId::ROOT, "a", Body::File(manifest))]);
+    for lacking in [upper, lower, content] {
+        let chunk = chunk_id(&lacking);
+        assert_eq!(bench.answer(ada, &commit), Answer::Missing { chunks: vec![chunk] });
+        bench.held.0.borrow_mut().insert(chunk, lacking);
+    }
+    assert!(matches!(bench.answer(ada, &commit), Answer::Accept { .. }));
+}
+
+#[test]
 fn a_list_that_can_never_be_read_back_is_refused() {
     let mut bench = Bench::new();
     let ada = bench.join(1, Role::Writer, "ada").member;

@@ -47,6 +47,7 @@ fn keys() -> Vec<Vec<u8>> {
     let mut all = vec![
         keys.member_counter(),
         keys.device(device(1)),
+        keys.lease(ChunkId([6; 32]), TIME.seconds),
         keys.head(),
         keys.history(id, at, 3),
         keys.info(),
@@ -90,6 +91,7 @@ fn keys_are_made_as_they_always_were() {
     let known = &[
         "63",
         "640101010101010101010101010101010101010101010101010101010101010101",
+        "650606060606060606060606060606060606060606060606060606060606060606000000006553f100",
         "67",
         "68000000070000000000000002fffffffffffffffefffffffc",
         "69",

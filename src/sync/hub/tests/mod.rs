@@ -4,6 +4,7 @@ mod accounts;
 mod commits;
 mod golden;
 mod greetings;
+mod leases;
 mod lines;
 
 use super::*;
