@@ -204,11 +204,13 @@ impl Affected {
 
     /// Brings inodes in line with the view after the op.
     fn settle<S: Store>(self, work: &mut Work<'_, S>) {
-        if let Some((newcomer, survivor)) = self.newcomer {
-            work.follow_succession(newcomer, survivor);
-        }
+        // Where a drop ends a save the newcomer was in place before: nothing happens to its inode.
+        let in_place = self.newcomer.filter(|(newcomer, survivor)| {
+            work.follow_succession(*newcomer, *survivor) && !self.nodes.contains(newcomer)
+        });
         for node in self.nodes {
             match work.view().node(node) {
+                Some(_) if in_place.is_some_and(|(_, survivor)| survivor == node) => {}
                 Some(_) => work.touch(node),
                 // An unlinked inode that is still open lives on in its handles alone.
                 None => {
@@ -225,10 +227,11 @@ impl Affected {
 
 impl<S: Store> Work<'_, S> {
     /// POSIX: after a save by rename the name leads to the newcomer's inode, though the node is the old one.
-    fn follow_succession(&mut self, newcomer: NodeId, survivor: NodeId) {
+    /// Tells whether there was such a save.
+    fn follow_succession(&mut self, newcomer: NodeId, survivor: NodeId) -> bool {
         let successor = self.view().tombstone(newcomer).and_then(|tombstone| tombstone.successor);
         if successor.is_none_or(|successor| successor.node != survivor) {
-            return;
+            return false;
         }
         if let Some(old) = self.known_ino_of(survivor) {
             self.remove_inode(old);
@@ -238,7 +241,8 @@ impl<S: Store> Work<'_, S> {
             && let Some(inode) = self.inode(ino)
         {
             self.txn.remove(keys::ino_of(newcomer));
-            self.bind(ino, Inode { node: survivor, version, ctime: self.now, ..inode });
+            self.bind(ino, Inode { node: survivor, version, ..inode });
         }
+        true
     }
 }

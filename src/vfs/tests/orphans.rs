@@ -78,10 +78,13 @@ fn a_save_by_backup_keeps_inode_and_content() {
     fixture.write("a", b"old");
     fixture.volume.rename((Ino::ROOT, b"a"), (Ino::ROOT, b"a~"), RenameMode::Replace).unwrap();
     let new = fixture.write("a", b"new");
+    let before = fixture.volume.stat(new).unwrap();
+    fixture.after_a_tick();
     fixture.volume.unlink(Ino::ROOT, b"a~").unwrap();
     assert_eq!(fixture.ino("a"), new);
     assert_eq!(fixture.read("a"), b"new");
     assert_eq!(fixture.names(Ino::ROOT), ["a"]);
+    assert_eq!(fixture.volume.stat(new).unwrap().ctime, before.ctime, "nothing happened to it");
 }
 
 #[test]

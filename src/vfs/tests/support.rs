@@ -5,7 +5,7 @@ use crate::ops::{Op, Verb};
 use crate::sync::member::{Effects, Ino, Replica, content_of};
 use crate::sync::{Kv, MemoryKv};
 use crate::vfs::{
-    Caller, ContentFiles, FileId, Host, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume,
+    Caller, ContentFiles, FileId, Host, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume, now,
 };
 use crate::wire::decode;
 use std::fs::{self, File, OpenOptions};
@@ -97,6 +97,14 @@ impl Fixture {
     pub fn ino(&self, path: &str) -> Ino {
         let names = path.split('/').filter(|name| !name.is_empty());
         names.fold(Ino::ROOT, |at, name| self.volume.lookup(at, name.as_bytes()).unwrap().ino)
+    }
+
+    /// Waits until the clock that stamps changes has moved on.
+    pub fn after_a_tick(&self) {
+        let before = now();
+        while now() == before {
+            std::thread::yield_now();
+        }
     }
 
     pub fn create(&self, name: &str) -> FileId {
