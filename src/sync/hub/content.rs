@@ -59,11 +59,17 @@ impl Search<'_> {
             Ok(extents) => {
                 extents.iter().filter_map(|extent| extent.chunk).for_each(|chunk| self.chunk(chunk))
             }
-            // Named before, by another manifest of this commit.
-            Err(InvalidList::Missing(_)) => {}
+            Err(InvalidList::Missing(chunk)) => self.unreadable(chunk),
             Err(unsound) => return Err(unsound),
         }
         Ok(())
+    }
+
+    /// Asks for a chunk that is held and cannot be read, unless another manifest of this commit has named it before.
+    fn unreadable(&mut self, chunk: ChunkId) {
+        if self.missing.len() < MISSING_CHUNKS_MAX && !self.missing.contains(&chunk) {
+            self.missing.push(chunk);
+        }
     }
 
     fn chunk(&mut self, chunk: ChunkId) {
