@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 /// Rows of one frame, in bytes.
 const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// How long a page waits to be taken; a link of 70 kbit/s is fast enough.
-pub const PAGE_PATIENCE: Duration = Duration::from_secs(60);
+pub const PAGE_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 5 } else { 60 });
 /// Snapshots under way to one device; its other members wait for their turn.
 pub const SNAPSHOTS_EACH: usize = 4;
 

@@ -96,8 +96,11 @@ impl Writer {
         let position = rows.position;
         welcome.start = Start::Snapshot { position };
         welcome.head = position.map(|position| position.sequence);
-        self.sender.send_message(&FromHub::Welcome(welcome)).await?;
-        self.names(&names).await?;
+        let greeting = async {
+            self.sender.send_message(&FromHub::Welcome(welcome)).await?;
+            self.names(&names).await
+        };
+        timeout(PAGE_PATIENCE, greeting).await.map_err(|_| Stopped::Send)??;
         while let Some(frame) = rows.page().await? {
             let taken = timeout(PAGE_PATIENCE, self.sender.send_bytes(frame)).await;
             taken.map_err(|_| Stopped::Send)??;
