@@ -35,7 +35,7 @@ impl Reader {
                 Ok(decoded) => decoded,
                 Err(error) => return malformed(error),
             };
-            keep_room(&mut room, HubState::permits_for(frame.len() + memory));
+            keep_room(&mut room, HubState::permits_for(2 * frame.len() + memory));
             drop(frame);
             let said = match message {
                 FromMember::Commit { commit, inline } => {
@@ -54,17 +54,17 @@ impl Reader {
         }
     }
 
-    /// Waits for room for whatever the frame may decode to, before it is decoded.
+    /// Waits for room for whatever the frame may decode to, before it is decoded; its small content is there twice,
+    /// once packed.
     async fn room_for(&self, frame: &[u8]) -> Option<OwnedSemaphorePermit> {
         let memory_max = MESSAGE_MEMORY_MAX.min(frame.len().saturating_mul(MEMORY_PER_BYTE_MAX));
-        let permits = HubState::permits_for(frame.len() + memory_max);
+        let permits = HubState::permits_for(2 * frame.len() + memory_max);
         // The semaphore is never closed, so this only waits.
         self.state.waiting.clone().acquire_many_owned(permits).await.ok()
     }
 }
 
-/// Gives back what the message turned out not to need: its small content is there twice, once packed, and no more
-/// than the frame was long.
+/// Gives back what the message turned out not to need.
 fn keep_room(room: &mut Option<OwnedSemaphorePermit>, permits: u32) {
     if let Some(room) = room {
         let surplus = room.num_permits().saturating_sub(permits as usize);

@@ -18,7 +18,7 @@ pub struct Malformed {
 /// No single value is larger than a frame; the limit keeps a hostile length from reserving memory.
 type Encoding = Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_MAX>>;
 
-/// Memory that one value's lists and maps may take.
+/// Memory that one value's lists and maps may take, beside the bytes it comes in.
 const DECODED_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 const ENCODING: Encoding = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
@@ -36,7 +36,8 @@ pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T
     decode_within(what, bytes, DECODED_BYTES_MAX).map(|(value, _)| value)
 }
 
-/// Decodes all of `bytes` to a value whose lists and maps take `memory_max` bytes at the most, and says how many.
+/// Decodes all of `bytes` to a value whose lists and maps take `memory_max` bytes at the most beside those bytes, and
+/// says how many.
 ///
 /// # Errors
 /// [`Malformed`] where the bytes are no such `T`, or more than one.

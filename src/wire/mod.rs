@@ -29,7 +29,7 @@ pub const WIRE_FORMAT: u16 = 1;
 pub const STORE_FORMAT: u16 = 1;
 /// The largest frame on any stream, in bytes without its length prefix.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What a member says takes this much memory at most. What others are told of it may take more, by the small
+/// What a member says takes this much memory at most, beside its bytes. What others are told of it may take more, by the small
 /// content that is put back in, and must still decode there.
 pub const MESSAGE_MEMORY_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// And no byte of it stands for more than this: an op has 6 at least.
