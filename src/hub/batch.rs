@@ -124,14 +124,14 @@ impl Space {
         let mut unwritten = Txn::new(&self.store);
         let shown = greeting.hello.member.map(|(_, member, shown)| (member, shown));
         let fresh = shown.map_or(greeting.fresh, |(_, shown)| shown);
-        let welcomed = self.hub.hello(&mut unwritten, greeting.device, &greeting.hello, fresh);
+        // A number that was another's could not be written down as this one's.
+        let none_unused = |_| true;
+        let welcomed = self.hub.hello(&mut unwritten, greeting.device, &greeting.hello, fresh, &none_unused);
         drop(unwritten);
         match welcomed {
             Ok(welcome) if shown.is_some_and(|(member, _)| member == welcome.member) => {
                 let session = self.begin_session(&greeting, &welcome);
-                if let Some(session) = self.sessions.get_mut(&welcome.member) {
-                    session.unfenced = true;
-                }
+                self.set_unfenced(session);
                 self.welcome(greeting, Ok((session, welcome)));
             }
             Ok(_) => {

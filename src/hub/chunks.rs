@@ -1,17 +1,26 @@
 //! One space's chunks: packed on the way in, unpacked and checked on the way out.
+//!
+//! A chunk that is found damaged counts as missing from then on, so that it is asked for again, and what is brought
+//! is kept in its place. That is remembered, not written: nothing is removed under readers that may have seen an older
+//! state, and after a restart the next reader finds the damage again.
 
-use crate::content::{CHUNK_BYTES_MAX, compress, decompress};
+use crate::content::{CHUNK_BYTES_MAX, compress, decompress, verify};
 use crate::model::{ChunkId, SpaceId};
 use crate::store::Chunks;
 use crate::sync::hub::HeldContent;
 use crate::sync::{Batch, WriteError};
 use crate::wire::Inline;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// The content of one space.
+/// The content of one space; clones share it.
 #[derive(Clone)]
 pub struct SpaceChunks {
     space: SpaceId,
     chunks: Chunks,
+    /// Kept, but not as what they were.
+    damaged: Arc<Mutex<HashSet<ChunkId>>>,
 }
 
 /// A chunk in the form it is kept in.
@@ -24,7 +33,7 @@ pub fn pack(inline: &[Inline]) -> Vec<Packed> {
 
 impl SpaceChunks {
     pub fn new(space: SpaceId, chunks: Chunks) -> SpaceChunks {
-        SpaceChunks { space, chunks }
+        SpaceChunks { space, chunks, damaged: Arc::default() }
     }
 
     /// Keeps the small content of a commit where it is not kept yet; there is room for it as long as there is for
@@ -34,7 +43,11 @@ impl SpaceChunks {
     /// [`WriteError`]; none of it is newly kept then.
     pub fn keep_inline(&self, packed: Vec<Packed>) -> Result<(), WriteError> {
         let new = self.new_ones(packed);
-        if new.is_empty() { Ok(()) } else { self.chunks.put_many(self.space, &new) }
+        if !new.is_empty() {
+            self.chunks.put_many(self.space, &new)?;
+            self.mended(&new);
+        }
+        Ok(())
     }
 
     /// Keeps uploaded chunks that are not kept yet, and the leases of all of them, while the device has room to
@@ -44,28 +57,51 @@ impl SpaceChunks {
     /// As [`SpaceChunks::keep_inline`].
     pub fn keep_uploaded(&self, packed: Vec<Packed>, leases: &Batch) -> Result<(), WriteError> {
         let new = self.new_ones(packed);
-        let nothing = new.is_empty() && leases.is_empty();
-        if nothing { Ok(()) } else { self.chunks.put_content(self.space, &new, leases) }
+        if !new.is_empty() || !leases.is_empty() {
+            self.chunks.put_content(self.space, &new, leases)?;
+            self.mended(&new);
+        }
+        Ok(())
     }
 
+    /// Chunks that are not here, or not whole.
     fn new_ones(&self, packed: Vec<Packed>) -> Vec<Packed> {
-        packed.into_iter().filter(|(id, _)| !self.chunks.has(self.space, *id)).collect()
+        packed.into_iter().filter(|(id, _)| !self.has(*id)).collect()
+    }
+
+    /// Order: after they were kept, so that none counts as whole that is not.
+    fn mended(&self, kept: &[Packed]) {
+        let mut damaged = self.damaged.lock();
+        for (id, _) in kept {
+            if damaged.remove(id) {
+                tracing::info!(chunk = %id, "a damaged chunk was brought again");
+            }
+        }
     }
 
     /// A chunk's bytes; None where it is not kept, or no longer readable.
     pub fn bytes(&self, id: ChunkId) -> Option<Vec<u8>> {
-        let kept = self.chunks.get(self.space, id).unwrap_or_else(|error| {
-            tracing::error!(%error, chunk = %id, "a chunk could not be read");
-            None
-        })?;
-        let bytes = decompress(&kept, CHUNK_BYTES_MAX);
-        bytes.inspect_err(|error| tracing::error!(%error, chunk = %id, "a kept chunk is damaged")).ok()
+        let kept = match self.chunks.get(self.space, id) {
+            Ok(kept) => kept?,
+            Err(error) => return self.is_damaged(id, &error),
+        };
+        match decompress(&kept, CHUNK_BYTES_MAX).and_then(|bytes| verify(id, &bytes).map(|()| bytes)) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => self.is_damaged(id, &error),
+        }
+    }
+
+    fn is_damaged(&self, id: ChunkId, error: &(dyn std::error::Error + 'static)) -> Option<Vec<u8>> {
+        if self.damaged.lock().insert(id) {
+            tracing::error!(error, chunk = %id, "a kept chunk is damaged; the next commit that names it is to bring it");
+        }
+        None
     }
 }
 
 impl HeldContent for SpaceChunks {
     fn has(&self, chunk: ChunkId) -> bool {
-        self.chunks.has(self.space, chunk)
+        self.chunks.has(self.space, chunk) && !self.damaged.lock().contains(&chunk)
     }
 
     fn read(&self, chunk: ChunkId) -> Option<Vec<u8>> {

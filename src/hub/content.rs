@@ -74,7 +74,10 @@ impl ContentServer {
     }
 
     async fn serve(self, sender: FrameSender, mut receiver: FrameReceiver) -> Result<(), Broken> {
-        match receiver.receive_message("content request").await? {
+        let request = receiver.receive_message("content request").await?;
+        // Who was shut out may still be connected, if only to hear so.
+        let role = self.space.hub.role_of(&self.store, self.device);
+        match request.filter(|_| role.is_some()) {
             None => Ok(()),
             Some(ContentRequest::Get(chunks)) => self.download(sender, chunks).await,
             Some(ContentRequest::Put(chunks)) => self.upload(sender, receiver, chunks).await,

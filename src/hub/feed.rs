@@ -2,7 +2,7 @@
 
 use super::batch::{ENTRY_INLINE_BYTES_MAX, entry_frame};
 use super::chunks::SpaceChunks;
-use crate::model::{CommitNumber, MemberNumber, Sequence};
+use crate::model::{CommitNumber, INLINE_BYTES_MAX, MemberNumber, Sequence};
 use crate::store::RocksStore;
 use crate::sync::hub::HubSync;
 use crate::wire::{Answer, FromHub, Inline, LogEntry, encode};
@@ -57,11 +57,15 @@ impl Feed {
         let manifests = entry.ops.iter().filter_map(|op| op.verb.manifest());
         for manifest in manifests {
             let Some(chunk) = manifest.inline_chunk().filter(|chunk| seen.insert(*chunk)) else { continue };
-            bytes += manifest.length as usize;
+            // A manifest can say less than it names, so what counts is what was read.
+            let Some(content) = self.chunks.bytes(chunk) else { continue };
+            bytes += content.len();
             if bytes > ENTRY_INLINE_BYTES_MAX {
                 break;
             }
-            inline.extend(self.chunks.bytes(chunk).map(|bytes| Inline { chunk, bytes }));
+            if content.len() as u64 <= INLINE_BYTES_MAX {
+                inline.push(Inline { chunk, bytes: content });
+            }
         }
         inline
     }

@@ -31,6 +31,7 @@ mod serve;
 mod socket;
 mod space;
 mod state;
+mod turns;
 mod writer;
 
 pub use admin::{AdminError, AdminRequest, AdminResponse, MemberRow, SpaceRow};

@@ -8,8 +8,9 @@ use crate::content::verify;
 use crate::model::INLINE_BYTES_MAX;
 use crate::net::{FrameReceiver, ReceiveError};
 use crate::sync::hub::Refusal;
-use crate::wire::{FromMember, Inline, RefuseReason};
+use crate::wire::{FromMember, Inline, MEMORY_PER_BYTE_MAX, MESSAGE_MEMORY_MAX, RefuseReason, decode_within};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Reads one conversation.
 pub struct Reader {
@@ -28,11 +29,13 @@ impl Reader {
                 Ok(None) => return Ending::Gone,
                 Err(error) => return ending_of(error),
             };
-            let bytes = frame.len();
-            let message = match crate::wire::decode("member's message", &frame) {
-                Ok(message) => message,
+            let mut room = self.room_for(&frame).await;
+            let decoded = decode_within("member's message", &frame, MESSAGE_MEMORY_MAX);
+            let (message, memory) = match decoded {
+                Ok(decoded) => decoded,
                 Err(error) => return malformed(error),
             };
+            keep_room(&mut room, HubState::permits_for(2 * frame.len() + memory));
             drop(frame);
             let said = match message {
                 FromMember::Commit { commit, inline } => {
@@ -45,17 +48,27 @@ impl Reader {
                 FromMember::Barrier { id } => Said::Barrier(id),
                 FromMember::Applied { sequence } => Said::Applied(sequence),
             };
-            if !self.hand_in(said, bytes).await {
+            if !self.owner.send(Request::Said { session: self.session, said, room }).await {
                 return Ending::Gone;
             }
         }
     }
 
-    async fn hand_in(&self, said: Said, bytes: usize) -> bool {
-        let permits = HubState::permits_for(2 * bytes);
+    /// Waits for room for whatever the frame may decode to, before it is decoded; its small content is there twice,
+    /// once packed.
+    async fn room_for(&self, frame: &[u8]) -> Option<OwnedSemaphorePermit> {
+        let memory_max = MESSAGE_MEMORY_MAX.min(frame.len().saturating_mul(MEMORY_PER_BYTE_MAX));
+        let permits = HubState::permits_for(2 * frame.len() + memory_max);
         // The semaphore is never closed, so this only waits.
-        let room = self.state.waiting.clone().acquire_many_owned(permits).await.ok();
-        self.owner.send(Request::Said { session: self.session, said, room }).await
+        self.state.waiting.clone().acquire_many_owned(permits).await.ok()
+    }
+}
+
+/// Gives back what the message turned out not to need.
+fn keep_room(room: &mut Option<OwnedSemaphorePermit>, permits: u32) {
+    if let Some(room) = room {
+        let surplus = room.num_permits().saturating_sub(permits as usize);
+        drop(room.split(surplus));
     }
 }
 

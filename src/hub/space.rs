@@ -14,6 +14,9 @@ use crate::wire::{Answer, FromHub, Inline, RefuseReason, SealedCommit, Welcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Connections that one device may have to a space.
+pub(super) const SESSIONS_EACH: usize = 256;
+
 /// A connected member.
 pub struct Session {
     pub id: SessionId,
@@ -47,6 +50,8 @@ pub(super) struct Work<'a> {
     pub outcomes: Vec<Outcome>,
     pub durability: Durability,
     pub flow: Flow,
+    /// Members whose fence is among the writes.
+    pub fenced: Vec<SessionId>,
 }
 
 impl Space {
@@ -62,16 +67,21 @@ impl Space {
     pub fn process(&mut self, requests: Vec<Request>) -> Result<Flow, String> {
         let store = self.store.clone();
         let txn = Txn::new(&store);
-        let mut work = Work { txn, outcomes: vec![], durability: Durability::Process, flow: Flow::On };
+        let (durability, flow) = (Durability::Process, Flow::On);
+        let mut work = Work { txn, outcomes: vec![], durability, flow, fenced: vec![] };
         for request in requests {
             self.handle(&mut work, request);
         }
-        let Work { txn, outcomes, durability, flow } = work;
+        let Work { txn, outcomes, durability, flow, fenced } = work;
         let batch = txn.into_batch();
         let written = if batch.is_empty() { Ok(()) } else { store.commit(batch, durability) };
         match written {
             Ok(()) => outcomes.into_iter().for_each(|outcome| self.settle(outcome)),
-            Err(WriteError::Full) => outcomes.into_iter().for_each(|outcome| self.give_up(outcome)),
+            Err(WriteError::Full) => {
+                // Order: before sessions begin anew, which know best what is written of them.
+                fenced.into_iter().for_each(|session| self.set_unfenced(session));
+                outcomes.into_iter().for_each(|outcome| self.give_up(outcome));
+            }
             Err(WriteError::Failed(reason)) => return Err(reason),
         }
         if flow == Flow::End {
@@ -105,8 +115,17 @@ impl Space {
     }
 
     fn hello(&mut self, work: &mut Work, greeting: Greeting) {
+        let of_device = self.sessions.values().filter(|session| session.device == greeting.device);
+        if of_device.count() >= SESSIONS_EACH {
+            let reason = format!("this device has {SESSIONS_EACH} connections to this space already");
+            // Whoever asked may have gone.
+            let _ = greeting.reply.send(Err(Rejected::NoRoom(reason)));
+            return;
+        }
         work.durability = Durability::Power;
-        let welcomed = self.hub.hello(&mut work.txn, greeting.device, &greeting.hello, greeting.fresh);
+        let Greeting { device, hello, fresh, .. } = &greeting;
+        let connected = |member| self.sessions.contains_key(&member);
+        let welcomed = self.hub.hello(&mut work.txn, *device, hello, *fresh, &connected);
         let welcomed = welcomed.map(|welcome| {
             let session = self.begin_session(&greeting, &welcome);
             (session, welcome)
@@ -177,8 +196,17 @@ impl Space {
     fn fence_anew(&mut self, work: &mut Work, session: SessionId) {
         let unfenced = self.sessions.get_mut(&session.member).filter(|session| session.unfenced);
         if let Some(session) = unfenced {
+            // The rest of the batch sees the fence; if the batch is not written, it has to be made again.
             session.unfenced = false;
             self.hub.fence(&mut work.txn, session.id.member);
+            work.fenced.push(session.id);
+        }
+    }
+
+    /// Remembers that a session's fence is not written down.
+    pub(super) fn set_unfenced(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id.member).filter(|session| session.id == id) {
+            session.unfenced = true;
         }
     }
 

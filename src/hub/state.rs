@@ -3,15 +3,19 @@
 use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse, HostPort, SpaceRow, administer};
 use super::chunks::SpaceChunks;
 use super::clock::{fresh_space_id, now};
+use super::connection::STRANGERS_EACH;
+use super::newcomer::SNAPSHOTS_EACH;
 use super::owner::{Owner, Request};
 use super::space::Space;
+use super::turns::Turns;
 use crate::model::{SpaceId, SpaceName};
 use crate::net::Fingerprint;
 use crate::store::RocksStore;
-use crate::sync::hub::{HubSync, create_space, list_spaces, remove_space, removed_spaces};
+use crate::sync::hub::{Device, HubSync, create_space, list_spaces, remove_space, removed_spaces};
 use crate::sync::{Durability, Store, Txn, WriteError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -32,6 +36,10 @@ pub struct HubState {
     spaces: Mutex<Spaces>,
     /// Permits are bytes.
     pub waiting: Arc<Semaphore>,
+    /// Connections that have not been welcomed yet, by where they come from.
+    pub strangers: Arc<Turns<IpAddr>>,
+    /// Snapshots under way, by whom they go to.
+    pub snapshots: Arc<Turns<Device>>,
     /// Held while spaces are made or removed.
     changing: tokio::sync::Mutex<()>,
     failed: mpsc::UnboundedSender<String>,
@@ -53,7 +61,16 @@ impl HubState {
     ) -> HubState {
         let admin = AdminContext { hub, host };
         let waiting = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
-        HubState { store, admin, spaces: Mutex::default(), waiting, changing: Default::default(), failed }
+        HubState {
+            store,
+            admin,
+            spaces: Mutex::default(),
+            waiting,
+            strangers: Arc::new(Turns::new(STRANGERS_EACH)),
+            snapshots: Arc::new(Turns::new(SNAPSHOTS_EACH)),
+            changing: Default::default(),
+            failed,
+        }
     }
 
     /// Permits for a commit of so many bytes.
@@ -75,11 +92,12 @@ impl HubState {
         }
         let failed = self.failed.clone();
         let space = Space::new(hub, self.store.clone(), self.admin.clone());
+        // The owner and the content streams learn of damage from each other.
+        let chunks = space.chunks.clone();
         let report = move |reason| drop(failed.send(reason));
         let owner = Owner::start(space, report)
             .inspect_err(|error| tracing::error!(%error, "no thread for a space"))
             .ok()?;
-        let chunks = SpaceChunks::new(hub.space(), self.store.chunks());
         let open = OpenSpace { hub, chunks, owner: Arc::new(owner) };
         spaces.open.insert(hub.space(), open.clone());
         Some(open)

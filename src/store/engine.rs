@@ -30,6 +30,9 @@ const GIB: u64 = 1024 * MIB;
 /// Between two looks at whether RocksDB takes writes again.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// More room than one batch needs, so that what is said of room does not change with each.
+const PLENTY_BYTES: u64 = 32 * MIB;
+
 /// What a batch is for, which decides how much room there must be beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -74,6 +77,8 @@ pub struct Engine {
     failures_seen: AtomicU64,
     /// The first failure that room does not cure; every later write is answered with it.
     failed: OnceLock<String>,
+    /// Set from the first write that found no room to the first for which there is plenty again.
+    short: AtomicBool,
 }
 
 struct Opened {
@@ -117,6 +122,7 @@ impl Engine {
             stopped: AtomicBool::new(false),
             failures_seen,
             failed,
+            short: AtomicBool::new(false),
         })
     }
 
@@ -147,6 +153,28 @@ impl Engine {
 
     /// Writes what `fill` puts into a batch: all of it or nothing.
     pub fn write(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), WriteError> {
+        let written = self.write_through(purpose, sync, fill);
+        self.tell_of_room(&written);
+        written
+    }
+
+    /// Says once that the device is full, and once that it no longer is, however many writes meet that.
+    fn tell_of_room(&self, written: &Result<(), WriteError>) {
+        match written {
+            Err(WriteError::Full) if !self.short.swap(true, Ordering::AcqRel) => {
+                tracing::warn!(path = %self.path.display(), "the store's device is full");
+            }
+            Ok(()) if self.short.load(Ordering::Acquire) => {
+                let plenty = self.need_room(Purpose::Keep, PLENTY_BYTES).is_ok();
+                if plenty && self.short.swap(false, Ordering::AcqRel) {
+                    tracing::info!(path = %self.path.display(), "there is room on the store's device again");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn write_through(&self, purpose: Purpose, sync: bool, fill: &Fill<'_>) -> Result<(), WriteError> {
         let mut opened_anew = false;
         loop {
             match self.write_once(purpose, sync, fill) {

@@ -1,9 +1,11 @@
 //! The one place that knows which encoding is used.
 
 use super::FRAME_BYTES_MAX;
+use super::budget::{Budget, Paid};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::error::DecodeError;
 use serde::{Serialize, de::DeserializeOwned};
+use std::marker::PhantomData;
 
 /// Bytes from outside that do not decode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +17,9 @@ pub struct Malformed {
 
 /// No single value is larger than a frame; the limit keeps a hostile length from reserving memory.
 type Encoding = Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_MAX>>;
+
+/// Memory that one value's lists and maps may take, beside the bytes it comes in.
+const DECODED_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 const ENCODING: Encoding = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
 
@@ -28,11 +33,23 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// [`Malformed`] where the bytes are no `T`, or more than one.
 pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Malformed> {
-    let (value, rest) = decode_rest(what, bytes)?;
-    if rest.is_empty() {
-        Ok(value)
-    } else {
-        Err(Malformed { what, detail: format!("{} bytes too many", rest.len()) })
+    decode_within(what, bytes, DECODED_BYTES_MAX).map(|(value, _)| value)
+}
+
+/// Decodes all of `bytes` to a value whose lists and maps take `memory_max` bytes at the most beside those bytes, and
+/// says how many.
+///
+/// # Errors
+/// [`Malformed`] where the bytes are no such `T`, or more than one.
+pub fn decode_within<T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+    memory_max: usize,
+) -> Result<(T, usize), Malformed> {
+    let budget = Budget::new(memory_max);
+    match decode_front(what, bytes, &budget)? {
+        (value, []) => Ok((value, memory_max - budget.left())),
+        (_, rest) => Err(Malformed { what, detail: format!("{} bytes too many", rest.len()) }),
     }
 }
 
@@ -44,7 +61,15 @@ pub fn decode_rest<'a, T: DeserializeOwned>(
     what: &'static str,
     bytes: &'a [u8],
 ) -> Result<(T, &'a [u8]), Malformed> {
-    bincode::serde::decode_from_slice(bytes, ENCODING)
+    decode_front(what, bytes, &Budget::new(DECODED_BYTES_MAX))
+}
+
+fn decode_front<'a, T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &'a [u8],
+    budget: &Budget,
+) -> Result<(T, &'a [u8]), Malformed> {
+    bincode::serde::seed_decode_from_slice(Paid::new(PhantomData::<T>, budget), bytes, ENCODING)
         .map(|(value, read)| (value, &bytes[read..]))
         .map_err(|error| Malformed { what, detail: detail(error) })
 }

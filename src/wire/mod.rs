@@ -4,6 +4,7 @@
 //! the given limit of memory. Every encoding in the product is made here and nowhere else; golden bytes in
 //! the tests below hold it still. This layer gives no meaning to what it encodes.
 
+mod budget;
 mod codec;
 mod history;
 mod key;
@@ -13,7 +14,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Malformed, decode, decode_rest, encode};
+pub use codec::{Malformed, decode, decode_rest, decode_within, encode};
 pub use history::{HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord};
 pub use key::{Row, RowKey, Rows, check_row, decode_row_key};
 pub use message::{
@@ -28,6 +29,11 @@ pub const WIRE_FORMAT: u16 = 1;
 pub const STORE_FORMAT: u16 = 1;
 /// The largest frame on any stream, in bytes without its length prefix.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What a member says takes this much memory at most, beside its bytes. What others are told of it may take more, by the small
+/// content that is put back in, and must still decode there.
+pub const MESSAGE_MEMORY_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// And no byte of it stands for more than this: an op has 6 at least.
+pub const MEMORY_PER_BYTE_MAX: usize = 64;
 /// A commit is sealed at this many ops,
 pub const COMMIT_OPS_MAX: usize = 1_000;
 /// or at this many encoded bytes.

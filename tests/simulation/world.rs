@@ -225,7 +225,7 @@ impl World {
         assert_eq!(hello.format, WIRE_FORMAT);
         let fresh = Incarnation(std::array::from_fn(|_| self.chance.next() as u8));
         let welcome = self
-            .on_hub(|hub, txn| hub.hello(txn, Device([at as u8; 32]), &hello, fresh))
+            .on_hub(|hub, txn| hub.hello(txn, Device([at as u8; 32]), &hello, fresh, &|_| false))
             .expect("an enrolled device is welcome");
         let mut messages = vec![FromHub::Welcome(welcome.clone())];
         let from = match welcome.start {

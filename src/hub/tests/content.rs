@@ -1,6 +1,7 @@
 //! Chunks and history.
 
 use super::*;
+use crate::content::compress;
 use crate::hub::clock::now;
 use crate::store::{RocksStore, StateDirectory, StoreRole};
 use crate::sync::hub::HubSync;
@@ -107,4 +108,60 @@ async fn history_is_told_over_a_content_stream() {
     // printf one | md5sum
     let md5 = "f97c5d29941bfb1b2fdab0874906ab82".to_owned();
     assert_eq!(lines, [(HistoryOperation::Made, Some(md5), "ada")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_was_damaged_at_the_hub_is_asked_for_and_brought_again() {
+    let mut hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let (bytes, mut position) = (noise(1, 10_000), None);
+    let (manifest, chunks) = content(&bytes);
+    let id = chunks[0].0;
+    assert_eq!(ada.put(&chunks).await, ContentReply::Stored);
+    let other = (chunk_id(b"other"), compress(b"other"));
+    for (number, damaged) in [(1, vec![7; 100]), (2, compress(b"another")), (3, compress(&noise(2, 10_000)))]
+    {
+        hub.stop().await;
+        {
+            let path = hub.data().join("data");
+            let directory = StateDirectory::open(&path).unwrap();
+            let store = RocksStore::open(&directory.database(), StoreRole::Hub).unwrap();
+            store.chunks().put_many(ada.welcome.space, &[(id, damaged), other.clone()]).unwrap();
+        }
+        hub.run().await;
+        ada = hub.greet(&ada.identity, ada.hello_again(position)).await;
+        assert_eq!(ada.get(vec![id, other.0]).await, [None, Some(b"other".to_vec())]);
+        let op = make(ada.node(number + 1), &format!("f{number}"), manifest.clone());
+        ada.commit(number, vec![op.clone()], vec![]).await;
+        assert_eq!(ada.answer(number).await, Answer::Missing { chunks: vec![id] });
+        if number < 3 {
+            assert_eq!(ada.put(&chunks).await, ContentReply::Stored);
+            position = Some(ada.accepted(number, vec![op], vec![]).await);
+        } else {
+            let inline = vec![Inline { chunk: id, bytes: bytes.clone() }];
+            ada.accepted(number, vec![op], inline).await;
+        }
+        assert_eq!(ada.get(vec![id]).await, [Some(bytes.clone())]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_content_that_is_as_small_as_it_says_rides_along_from_the_store() {
+    let hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let bob = hub.join(Role::Reader, "bob").await;
+    let (op, inline) = small_file(&ada, 9, "first", b"first");
+    let position = ada.accepted(1, vec![op], inline).await;
+    let (identity, again) = (bob.identity.clone(), bob.hello_again(Some(position)));
+    drop(bob);
+    let large = noise(1, crate::content::CHUNK_BYTES_MAX);
+    let large = (chunk_id(&large), large);
+    assert_eq!(ada.put(std::slice::from_ref(&large)).await, ContentReply::Stored);
+    let extent = Extent { chunk: Some(large.0), length: 1 };
+    let lying = Manifest { length: 1, chunks: ChunkList::Flat(vec![extent]), ..Manifest::empty() };
+    let (small, inline) = small_file(&ada, 3, "small", b"small");
+    ada.accepted(2, vec![make(ada.node(2), "lying", lying), small], inline.clone()).await;
+    let mut bob = hub.greet(&identity, again).await;
+    let (entry, came_along) = bob.entry().await;
+    assert_eq!((entry.sequence, came_along), (Sequence(1), inline));
 }

@@ -3,8 +3,8 @@
 use super::super::admin::{AdminContext, HostPort};
 use super::super::batch::Flow;
 use super::super::outbox::{Outbox, Step};
-use super::super::owner::{Enrolment, Greeted, Greeting, Request, Said, SessionId};
-use super::super::space::Space;
+use super::super::owner::{Enrolment, Greeted, Greeting, Rejected, Request, Said, SessionId};
+use super::super::space::{SESSIONS_EACH, Space};
 use super::*;
 use crate::store::{RocksStore, StoreRole};
 use crate::sync::hub::{Device, HubSync, Invitation, TokenHash, create_space};
@@ -28,7 +28,7 @@ fn owned(store: &RocksStore) -> Space {
     Space::new(hub, store.clone(), AdminContext { hub: fingerprint, host })
 }
 
-type Reply = oneshot::Receiver<Result<Greeted, super::super::owner::Rejected>>;
+type Reply = oneshot::Receiver<Result<Greeted, Rejected>>;
 
 fn greeting(hello: Hello, fresh: u8) -> (Request, Arc<Outbox>, Reply) {
     let (reply, answer) = oneshot::channel();
@@ -81,5 +81,31 @@ async fn what_an_earlier_connection_still_had_queued_behind_a_hello_is_dropped()
     let numbers: Vec<u64> = hub.entries(&store, Sequence(0)).map(|entry| entry.number.0).collect();
     assert_eq!(numbers, [1, 2]);
     assert!(matches!(new_outbox.next(Sequence(1)).await, Step::Send { is_entry: true, .. }));
+    assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
+}
+
+#[tokio::test]
+async fn a_device_has_only_so_many_connections_to_a_space_and_makes_no_number_beyond() {
+    let directory = TempDir::new().unwrap();
+    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Hub).unwrap();
+    let mut space = owned(&store);
+    assert_eq!(space.process(vec![enrolment()]), Ok(Flow::On));
+    let mut sessions = Vec::new();
+    for _ in 0..SESSIONS_EACH {
+        let (hello, _, answer) = greeting(first_hello("ada"), 1);
+        assert_eq!(space.process(vec![hello]), Ok(Flow::On));
+        sessions.push(answer.await.unwrap().unwrap().session);
+    }
+    let (hello, _, answer) = greeting(first_hello("ada"), 1);
+    assert_eq!(space.process(vec![hello]), Ok(Flow::On));
+    assert!(matches!(answer.await.unwrap(), Err(Rejected::NoRoom(_))));
+    let hub = HubSync::open(&store, &super::space()).unwrap();
+    assert_eq!(hub.names(&store).len(), SESSIONS_EACH);
+    // The next one gets in for one that has left, and as that one: nothing was committed under its number.
+    let left = Request::Said { session: sessions[7], said: Said::Left, room: None };
+    let (hello, _, answer) = greeting(first_hello("ada"), 1);
+    assert_eq!(space.process(vec![left, hello]), Ok(Flow::On));
+    assert_eq!(answer.await.unwrap().unwrap().session.member, sessions[7].member);
+    assert_eq!(hub.names(&store).len(), SESSIONS_EACH);
     assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
 }

@@ -90,6 +90,10 @@ async fn a_full_disk_makes_members_wait_and_nothing_is_lost_when_room_returns() 
     assert_eq!(ada.put(&[(chunk_id(b"more"), b"more".to_vec())]).await, ContentReply::Full);
     // A member that is known gets in all the same, and is told to wait.
     let mut ada = hub.greet(&ada.identity, ada.hello_again(Some(first))).await;
+    // Nothing but rows: its fence cannot be written with it, and must not be taken for written.
+    ada.commit(3, vec![make(ada.node(4), "c", Manifest::empty())], vec![]).await;
+    let answer = ada.answer(3).await;
+    assert!(matches!(&answer, Answer::Wait { reason } if reason.contains("full")), "{answer:?}");
     let (op, inline) = small_file(&ada, 3, "b", b"two");
     ada.commit(3, vec![op.clone()], inline.clone()).await;
     let answer = ada.answer(3).await;

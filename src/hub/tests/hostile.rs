@@ -1,6 +1,9 @@
 //! What is refused, and that it harms nobody else.
 
+use super::super::connection::STRANGERS_EACH;
 use super::*;
+use crate::net::{CloseCode, Closed};
+use tokio::task::JoinSet;
 
 /// Another member goes on as if nothing had happened.
 async fn still_works(member: &mut FakeMember) {
@@ -53,6 +56,125 @@ async fn another_format_is_refused_by_its_name() {
     let (reason, detail) = hub.open(&identity, Opening::Hello(hello)).await.refusal().await;
     assert_eq!(reason, RefuseReason::Format);
     assert!(detail.contains("update"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_of_another_format_does_not_learn_which_spaces_there_are() {
+    let hub = TestHub::start().await;
+    let stranger = Identity::generate();
+    let mut told = Vec::new();
+    for space in [space(), SpaceName::new("nowhere").unwrap()] {
+        let name = MemberName::new("eve").unwrap();
+        let enrol = Enrol { format: 999, space: space.clone(), token: vec![1; 32], name };
+        let hello = Hello { format: 999, space, ..first_hello("eve") };
+        for opening in [Opening::Enrol(enrol), Opening::Hello(hello)] {
+            told.push(hub.open(&stranger, opening).await.refusal().await);
+        }
+    }
+    assert_eq!(told[0].0, RefuseReason::Format);
+    assert!(told.iter().all(|other| *other == told[0]), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_from_one_address_do_not_take_all_connections() {
+    let hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let identity = Identity::load(&hub.data().join("data/identity")).unwrap();
+    let (fingerprint, port) = (identity.public_key().fingerprint(), hub.address.port());
+    // They say nothing, for which they have ten seconds.
+    let mut strangers = JoinSet::new();
+    for _ in 0..STRANGERS_EACH + 8 {
+        strangers.spawn(async move {
+            let dialer = Dialer::new(&Identity::generate());
+            dialer.connect("127.0.0.1", port, fingerprint, PATIENCE).await.unwrap().closed().await
+        });
+    }
+    let closed = timeout(PATIENCE, strangers.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(matches!(closed, Closed::ByPeer { code: CloseCode::Stopping, .. }), "{closed:?}");
+    // Who is known goes on, and room that was given up is there for others.
+    still_works(&mut ada).await;
+    strangers.abort_all();
+    let welcomed = async {
+        loop {
+            let line = hub.open(&ada.identity, Opening::Hello(first_hello("ada"))).await;
+            if let Some(message) = first_word(line).await {
+                return message;
+            }
+        }
+    };
+    assert!(matches!(timeout(PATIENCE, welcomed).await.unwrap(), FromHub::Welcome(_)));
+}
+
+/// What the hub says first; None where it turns the connection away.
+async fn first_word(mut line: Line) -> Option<FromHub> {
+    line.receiver.receive_message("message of the hub").await.ok().flatten()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_few_bytes_for_much_memory_ends_only_the_connection_it_came_on() {
+    let hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let mut mallory = hub.join(Role::Writer, "mallory").await;
+    let settle = Verb::Settle { node: NodeId::ROOT, member: MemberNumber(1) };
+    let op = Op { time: Timestamp::default(), verb: settle };
+    mallory.commit(1, vec![op; FRAME_BYTES_MAX / 6 - 10], vec![]).await;
+    let (reason, detail) = mallory.line.refusal().await;
+    assert_eq!(reason, RefuseReason::Malformed);
+    assert!(detail.contains("memory"), "{detail}");
+    still_works(&mut ada).await;
+}
+
+/// Bytes that a stream may have unread.
+const STREAM_WINDOW_BYTES: usize = 2 * 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_device_that_leaves_no_room_for_the_last_words_is_cut_off_all_the_same() {
+    let hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let mut cyd = hub.join(Role::Reader, "cyd").await;
+    let bob = hub.join(Role::Reader, "bob").await;
+    let kept = chunk_id(b"kept");
+    assert_eq!(ada.put(&[(kept, b"kept".to_vec())]).await, ContentReply::Stored);
+    // Bob reads nothing any more. What is sent to him, he shares with cyd, who does.
+    let welcome = [FromHub::Welcome(bob.welcome.clone()), FromHub::Members(bob.names.clone())];
+    let mut sent: usize = welcome.iter().map(|message| 4 + encode(message).len()).sum();
+    // So short that it is one chunk.
+    const CONTENT_BYTES: usize = 15_000;
+    let (mut content_bytes, mut overhead, mut number) = (CONTENT_BYTES, 0, 0);
+    while content_bytes > 0 {
+        number += 1;
+        let bytes = noise(number as u8, content_bytes);
+        let (op, inline) = small_file(&ada, 100 + number, &format!("{number:08}"), &bytes);
+        ada.accepted(number, vec![op], inline).await;
+        let (entry, inline) = cyd.entry().await;
+        assert_eq!(inline.len(), 1);
+        let frame = 4 + encode(&FromHub::Entry { entry, inline }).len();
+        overhead = frame - content_bytes;
+        sent += frame;
+        // The last one leaves 10 bytes, too few for any last word.
+        let left = STREAM_WINDOW_BYTES - sent;
+        content_bytes = match left > 2 * CONTENT_BYTES {
+            true => CONTENT_BYTES,
+            false => left.saturating_sub(overhead + 10).min(CONTENT_BYTES),
+        };
+    }
+    assert!(STREAM_WINDOW_BYTES - sent <= overhead + 10, "{sent}");
+    assert_eq!(bob.get(vec![kept]).await, [Some(b"kept".to_vec())]);
+    let member = MemberName::new("bob").unwrap();
+    hub.admin(AdminRequest::Revoke { space: space(), member }).await.unwrap();
+    let (mut sender, mut receiver) = bob.line.connection.open_content().await.unwrap();
+    // Whether this still reaches the hub does not matter; that nothing is served does.
+    let _ = sender.send_message(&ContentRequest::Get(vec![kept])).await;
+    let served = timeout(PATIENCE, receiver.receive_message::<Option<Vec<u8>>>("chunk")).await.unwrap();
+    assert!(!matches!(served, Ok(Some(_))), "{served:?}");
+    timeout(PATIENCE, bob.line.connection.closed()).await.unwrap();
+    still_works_after(&mut ada, number).await;
+}
+
+/// Another member goes on after so many commits of its own.
+async fn still_works_after(member: &mut FakeMember, number: u64) {
+    let (op, inline) = small_file(member, 9_000, "after", b"works");
+    member.accepted(number + 1, vec![op], inline).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use crate::model::{ChunkId, SpaceId};
 use crate::store::engine::{Engine, Purpose};
 use crate::store::{BackingFiles, RocksStore, StoreRole};
 use crate::sync::{Batch, Durability, Kv, Store, WriteError};
+use std::sync::Arc;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -43,6 +44,51 @@ fn a_nearly_full_device_refuses_a_commit_before_rocksdb_meets_its_end() {
     std::fs::remove_file(filler).unwrap();
     put(&store, b"after", b"1").unwrap();
     assert_eq!(keys(&store), [b"after"]);
+}
+
+/// What the log says while `work` runs.
+fn logged(work: impl FnOnce()) -> String {
+    let log = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || Lines(writer.clone())).finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = log.lock().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+struct Lines(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_log_says_once_that_the_device_is_full_and_once_that_it_no_longer_is() {
+    let Some(device) = SmallDevice::mount(128) else { return };
+    let store = open(&device.path().join("db"));
+    put(&store, b"before", b"1").unwrap();
+    let log = logged(|| {
+        let filler = device.fill(12 * MIB, || put(&store, b"before", b"1") == Err(WriteError::Full));
+        for _ in 0..3 {
+            assert_eq!(put(&store, b"refused", b"1"), Err(WriteError::Full));
+        }
+        // What only removes finds room, which says nothing of what adds.
+        store.commit(Batch::from([(b"before".to_vec(), None)]), Durability::Process).unwrap();
+        assert_eq!(put(&store, b"refused", b"1"), Err(WriteError::Full));
+        std::fs::remove_file(filler).unwrap();
+        (0..3).for_each(|_| put(&store, b"after", b"1").unwrap());
+    });
+    let lines: Vec<&str> =
+        log.lines().map(|line| if line.contains("WARN") { "full" } else { "room" }).collect();
+    assert_eq!(lines, ["full", "room"], "{log}");
 }
 
 #[test]

@@ -39,10 +39,11 @@ impl HubSync {
     }
 
     /// Redeems an invite for a device: the [`FromHub::Enrolled`] to answer. A device that redeemed it before
-    /// is answered again without using it up, because its answer may have been lost.
+    /// is answered again without using it up, because its answer may have been lost; a revoked one needs another.
     ///
     /// # Errors
-    /// [`RefuseReason::Invite`] for an invite that is unknown, used up or expired; [`RefuseReason::Format`].
+    /// [`RefuseReason::Invite`] for an invite that is unknown, used up, expired or spent on a device that was
+    /// revoked since; [`RefuseReason::Format`].
     pub fn enrol<K: Kv + ?Sized>(
         &self,
         txn: &mut Txn<K>,
@@ -52,10 +53,17 @@ impl HubSync {
         now: Timestamp,
     ) -> Result<FromHub, Refusal> {
         check_format(enrol.format)?;
-        let known = self.device_row(txn, device).filter(|row| !row.revoked);
+        let known = self.device_row(txn, device);
+        let redeemed = txn.get(&self.keys().redeemed(token, device)).is_some();
         let row = match known {
-            Some(row) if txn.get(&self.keys().redeemed(token, device)).is_some() => row,
+            // The invite may have uses left, but they are others'.
+            Some(row) if row.revoked && redeemed => {
+                let detail = "this device was revoked, and has used this invite before; ask for a new one";
+                return Err(Refusal::new(RefuseReason::Invite, detail));
+            }
+            Some(row) if redeemed => row,
             known => {
+                let known = known.filter(|row| !row.revoked);
                 let granted = self.use_invite(txn, token, device, now)?;
                 // An enrolled device never loses by another invite; a revoked one begins anew.
                 let role = known.as_ref().map_or(granted, |row| row.role.max(granted));
@@ -99,14 +107,26 @@ impl HubSync {
         name
     }
 
-    /// The name wished for where nobody else has it, else the first of it with -2, -3 and so on that is free.
+    /// The name wished for where nobody else has it, else one of it with -2, -3 and so on that is free: the first
+    /// where they were given one after the other. It looks at few of them, however many there are.
     pub(super) fn free_name<K: Kv + ?Sized>(&self, kv: &K, device: Device, wish: &MemberName) -> MemberName {
         let free = |name: &MemberName| {
             let row: Option<NameRow> = read(kv, &self.keys().member_name(name));
             row.is_none_or(|row| row.device == device && row.member.is_none())
         };
-        let numbered = (2u64..).map(|number| with_suffix(wish, number));
-        std::iter::once(wish.clone()).chain(numbered).find(free).expect("numbers do not end")
+        if free(wish) {
+            return wish.clone();
+        }
+        // Invariant: what `taken` stands for is taken, and what `open` stands for is free once the first loop ends.
+        let (mut taken, mut open) = (1u64, 2);
+        while !free(&with_suffix(wish, open)) {
+            (taken, open) = (open, 2 * open);
+        }
+        while open - taken > 1 {
+            let middle = taken + (open - taken) / 2;
+            if free(&with_suffix(wish, middle)) { open = middle } else { taken = middle }
+        }
+        with_suffix(wish, open)
     }
 
     pub(super) fn device_row<K: Kv + ?Sized>(&self, kv: &K, device: Device) -> Option<DeviceRow> {
@@ -117,7 +137,7 @@ impl HubSync {
         read(kv, &self.keys().member(member))
     }
 
-    fn member_rows<'a, K: Kv + ?Sized>(
+    pub(super) fn member_rows<'a, K: Kv + ?Sized>(
         &self,
         kv: &'a K,
     ) -> impl Iterator<Item = (MemberNumber, MemberRow)> + use<'a, K> {
@@ -181,7 +201,12 @@ impl HubSync {
     }
 }
 
-pub(super) fn check_format(format: u16) -> Result<(), Refusal> {
+/// Tells whether the hub speaks a member's format. It is to be asked before anything else is looked up, so that the
+/// answer gives nothing away.
+///
+/// # Errors
+/// [`RefuseReason::Format`].
+pub fn check_format(format: u16) -> Result<(), Refusal> {
     if format == WIRE_FORMAT {
         return Ok(());
     }

@@ -14,8 +14,11 @@ use crate::model::{CommitNumber, Incarnation, MemberName, MemberNumber, Round};
 use crate::sync::{Kv, Txn};
 use crate::wire::{Hello, Position, RefuseReason, Start, Welcome, encode};
 
+/// A device that has so many member numbers is given unused ones again.
+const NUMBERS_BEFORE_REUSE: usize = 64;
+
 impl HubSync {
-    /// Answers a hello. `fresh` is random. Where the welcome says [`Start::Snapshot`], its position is the head
+    /// Answers a hello. `fresh` is random, `connected` tells which members are. Where the welcome says [`Start::Snapshot`], its position is the head
     /// at this moment; whoever takes the rows later states that moment's instead.
     ///
     /// # Errors
@@ -26,6 +29,7 @@ impl HubSync {
         device: Device,
         hello: &Hello,
         fresh: Incarnation,
+        connected: &dyn Fn(MemberNumber) -> bool,
     ) -> Result<Welcome, Refusal> {
         check_format(hello.format)?;
         let account = self.device_row(txn, device).ok_or_else(Refusal::unknown)?;
@@ -34,6 +38,7 @@ impl HubSync {
         }
         let known = hello.member.and_then(|shown| self.recognise(txn, device, shown));
         let recognised = known.is_some();
+        let known = known.or_else(|| self.unused_member(txn, device, connected));
         let (member, mut row) = known.unwrap_or_else(|| self.new_member(txn, device, &hello.name));
         row.incarnation = fresh;
         // The fence: what an earlier connection still had queued is dropped, so no round is owed any more.
@@ -74,6 +79,25 @@ impl HubSync {
             return None;
         }
         Some((member, row))
+    }
+
+    /// One of the device's numbers that can be given again, where it has many: nothing was ever committed under it,
+    /// and nobody speaks under it now. A state directory that still holds it will show a secret that is stale, as a
+    /// copy does, and gets another number. So a device that says hello for ever does not grow the space for ever.
+    fn unused_member<K: Kv + ?Sized>(
+        &self,
+        kv: &K,
+        device: Device,
+        connected: &dyn Fn(MemberNumber) -> bool,
+    ) -> Option<(MemberNumber, MemberRow)> {
+        let (mut numbers, mut unused) = (0, None);
+        for (member, row) in self.member_rows(kv).filter(|(_, row)| row.device == device) {
+            numbers += 1;
+            if unused.is_none() && row.accepted == CommitNumber::default() && !connected(member) {
+                unused = Some((member, MemberRow { incarnation_before: None, applied: None, ..row }));
+            }
+        }
+        unused.filter(|_| numbers >= NUMBERS_BEFORE_REUSE)
     }
 
     fn new_member<K: Kv + ?Sized>(

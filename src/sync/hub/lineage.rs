@@ -7,8 +7,8 @@
 use super::HubSync;
 use super::keys::path_hash;
 use super::records::HistoryRow;
-use crate::model::{Md5Tag, Node, NodeId, Place, Tombstone, Version};
-use crate::ops::{Change, Move, Op, Tree, Verb, path_of};
+use crate::model::{Md5Tag, Name, Node, NodeId, Place, Tombstone, Version};
+use crate::ops::{Change, Move, Op, Tree, Verb};
 use crate::sync::{Kv, Txn};
 use crate::wire::{HistoryOperation, LogEntry, decode, encode};
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ const PATH_BYTES_MAX: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Lineage {
     events: Vec<Event>,
-    /// Paths of directories, as long as none of them moves.
+    /// Paths of directories, cut as all paths here, as long as none of them moves.
     directories: HashMap<NodeId, Vec<u8>>,
 }
 
@@ -87,15 +87,46 @@ impl Lineage {
     }
 
     fn path_of_place(&mut self, tree: &impl Tree, place: &Place) -> Vec<u8> {
-        let parent = self.directories.entry(place.parent).or_insert_with(|| {
-            let names = path_of(tree, place.parent).unwrap_or_default();
-            names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>().join(&b'/')
-        });
-        let separator: &[u8] = if parent.is_empty() { b"" } else { b"/" };
-        let path = [parent.as_slice(), separator, place.name.as_bytes()].concat();
-        let skip = path.len().saturating_sub(PATH_BYTES_MAX);
-        path[skip..].to_vec()
+        let parent = match self.directories.get(&place.parent) {
+            Some(known) => known.clone(),
+            None => {
+                let path = self.path_of_directory(tree, place.parent);
+                self.directories.insert(place.parent, path.clone());
+                path
+            }
+        };
+        joined(parent, &place.name)
     }
+
+    /// Climbs no further than to a directory whose path is known, and never beyond what would be cut off anyway:
+    /// nothing bounds how deep directories are nested.
+    fn path_of_directory(&self, tree: &impl Tree, directory: NodeId) -> Vec<u8> {
+        let (mut at, mut bytes, mut names) = (directory, 0, Vec::new());
+        let mut path = loop {
+            if let Some(known) = self.directories.get(&at) {
+                break known.clone();
+            }
+            let above = tree.places(at).into_iter().next().filter(|_| bytes < PATH_BYTES_MAX);
+            let Some(Place { parent, name }) = above else { break Vec::new() };
+            bytes += name.as_bytes().len() + 1;
+            names.push(name);
+            at = parent;
+        };
+        while let Some(name) = names.pop() {
+            path = joined(path, &name);
+        }
+        path
+    }
+}
+
+fn joined(mut path: Vec<u8>, name: &Name) -> Vec<u8> {
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name.as_bytes());
+    let skip = path.len().saturating_sub(PATH_BYTES_MAX);
+    path.drain(..skip);
+    path
 }
 
 /// One op on its way into a [`Lineage`].
@@ -234,5 +265,52 @@ impl HubSync {
             }
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Body, MemberNumber, Timestamp, Xattrs};
+    use crate::ops::{Make, MemoryTree, TreeMut, apply};
+
+    fn make_directory(counter: u64, parent: NodeId, name: &[u8]) -> Op {
+        let verb = Verb::Make(Make {
+            node: NodeId { member: MemberNumber(1), counter },
+            place: Place { parent, name: Name::new(name).unwrap() },
+            body: Body::Directory,
+            mode: 0o755,
+            owner: None,
+            mtime: Timestamp::default(),
+            xattrs: Xattrs::new(),
+            conflict: None,
+        });
+        Op { time: Timestamp::default(), verb }
+    }
+
+    #[test]
+    fn paths_of_directories_nested_without_end_are_cut_and_take_no_more_memory_than_that() {
+        const DEPTH: u64 = 600;
+        let mut tree = MemoryTree::default();
+        let mut lineage = Lineage::default();
+        let mut parent = NodeId::ROOT;
+        for counter in 2..DEPTH {
+            // A name of another length now and then, so that the cut falls inside of names and beside them.
+            let name = vec![b'a' + (counter % 26) as u8; if counter % 7 == 0 { 1 } else { 255 }];
+            let op = make_directory(counter, parent, &name);
+            let changes = apply(&tree, MemberNumber(1), &op).unwrap();
+            lineage.note(&tree, 0, &op, &changes);
+            tree.write(changes);
+            parent = op.verb.node();
+            let names = crate::ops::path_of(&tree, parent).unwrap();
+            let whole = names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>().join(&b'/');
+            let cut = &whole[whole.len().saturating_sub(PATH_BYTES_MAX)..];
+            assert_eq!(lineage.events.last().map(|event| event.path.as_slice()), Some(cut));
+            // So it is where nothing is known yet.
+            let place = tree.places(parent).pop().unwrap();
+            assert_eq!(Lineage::default().path_of_place(&tree, &place), cut);
+        }
+        assert!(lineage.directories.values().all(|path| path.len() <= PATH_BYTES_MAX));
+        assert_eq!(lineage.directories.len() as u64, DEPTH - 2);
     }
 }

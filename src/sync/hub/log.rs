@@ -45,10 +45,21 @@ impl HubSync {
     /// The tree at the head. `kv` must not change while the rows are taken: a store gives a frozen view for it.
     pub fn snapshot<'a, K: Kv + ?Sized>(&self, kv: &'a K) -> Snapshot<'a> {
         let position = self.log_head(kv).map(|head| Position { sequence: head.sequence, chain: head.chain });
+        Snapshot { position, rows: Box::new(self.tree_rows(kv, None)) }
+    }
+
+    /// The tree's rows behind a key, or all of them; so that a snapshot can be taken in parts.
+    pub fn tree_rows<'a, K: Kv + ?Sized>(
+        &self,
+        kv: &'a K,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Pair> + use<'a, K> {
         let prefix = self.keys().tree();
         let skip = prefix.len();
-        let rows = kv.scan_prefix(&prefix).map(move |(mut key, value)| (key.split_off(skip), value));
-        Snapshot { position, rows: Box::new(rows) }
+        // The next key there can be is the same with a zero behind it.
+        let from = after.map_or(prefix.clone(), |after| [prefix.as_slice(), after, &[0]].concat());
+        let rows = kv.scan(&from, &prefix_end(&prefix));
+        rows.map(move |(mut key, value)| (key.split_off(skip), value))
     }
 
     /// Tells whether `position` is a point of this log.

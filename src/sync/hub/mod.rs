@@ -21,7 +21,7 @@ mod log;
 mod records;
 mod spaces;
 
-pub use accounts::{Invitation, MemberStatus};
+pub use accounts::{Invitation, MemberStatus, check_format};
 pub use commit::Judgement;
 pub use content::HeldContent;
 pub use leases::LEASE_SECONDS;

@@ -2,7 +2,10 @@
 
 use super::golden::commit_of_every_verb;
 use super::*;
-use crate::model::{InvalidName, MemberName, Name, NodeId, Place, SpaceName};
+use crate::model::{
+    ChunkId, ChunkList, CommitNumber, Extent, InvalidName, MemberName, MemberNumber, Name, NodeId, Place,
+    Round, SpaceName, Timestamp,
+};
 use crate::ops::{Op, Verb};
 
 /// A length as the encoding writes large ones: a mark, then eight bytes.
@@ -38,6 +41,46 @@ fn many_small_things_that_claim_more_than_a_frame_are_refused() {
     let bytes = encode(&FromHub::SnapshotRows(rows));
     assert!(bytes.len() > FRAME_BYTES_MAX);
     assert!(decode::<FromHub>("message", &bytes).is_err());
+}
+
+/// A commit of `ops` equal ops, each of its smallest: 6 bytes that take hundreds in memory.
+fn commit_of_settles(ops: usize) -> Vec<u8> {
+    let settle = Verb::Settle { node: NodeId::ROOT, member: MemberNumber(1) };
+    let op = Op { time: Timestamp::default(), verb: settle };
+    assert_eq!(encode(&op).len(), 6);
+    encode(&Commit { number: CommitNumber(1), ops: vec![op; ops] })
+}
+
+#[test]
+fn few_bytes_that_would_take_much_memory_are_refused() {
+    let bytes = commit_of_settles(FRAME_BYTES_MAX / 6 - 2);
+    assert!(bytes.len() <= FRAME_BYTES_MAX);
+    let error = decode::<Commit>("commit", &bytes).expect_err("700,000 ops");
+    assert!(error.to_string().contains("memory"), "{error}");
+    // Holes of one byte, 2 bytes each and 24 times that in memory; and attributes that are nothing.
+    let hole = Extent { chunk: None, length: 1 };
+    let holes = encode(&ChunkList::Flat(vec![hole; FRAME_BYTES_MAX / 2 - 8]));
+    assert!(decode::<ChunkList>("chunks", &holes).is_err());
+    let nothing: Vec<(Vec<u8>, Option<Vec<u8>>)> = vec![(vec![], None); FRAME_BYTES_MAX / 2 - 8];
+    assert!(decode::<Vec<(Vec<u8>, Option<Vec<u8>>)>>("attributes", &encode(&nothing)).is_err());
+}
+
+#[test]
+fn a_commit_of_as_much_as_one_may_hold_takes_its_size_in_memory_and_no_more_than_it_may() {
+    let ops = 2 * COMMIT_OPS_MAX;
+    let bytes = commit_of_settles(ops);
+    let (commit, memory) = decode_within::<Commit>("commit", &bytes, MESSAGE_MEMORY_MAX).expect("a commit");
+    assert!(memory <= bytes.len() * MEMORY_PER_BYTE_MAX);
+    assert_eq!((commit.ops.len(), memory), (ops, ops * size_of::<Op>()));
+    assert!(decode_within::<Commit>("commit", &bytes, memory).is_ok());
+    assert!(decode_within::<Commit>("commit", &bytes, memory - 1).is_err());
+    // What is made of bytes takes no more than they do.
+    let inline = vec![Inline { chunk: ChunkId([1; 32]), bytes: vec![7; 64 * 1024] }; 17];
+    let commit = SealedCommit { round: Round(0), commit };
+    let message = encode(&FromMember::Commit { commit, inline });
+    let (_, both) = decode_within::<FromMember>("message", &message, MESSAGE_MEMORY_MAX).expect("a message");
+    assert_eq!(both, memory + 17 * size_of::<Inline>());
+    assert!(both < MESSAGE_MEMORY_MAX / 4);
 }
 
 #[test]

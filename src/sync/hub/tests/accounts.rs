@@ -77,6 +77,24 @@ fn member_names_are_unique_and_one_device_may_run_several_members() {
 }
 
 #[test]
+fn a_name_that_many_have_is_numbered_and_stays_unique() {
+    let bench = Bench::new();
+    let grant = Invitation { role: Role::Reader, uses: 1_000, expiry: seconds(1_060) };
+    let token = TokenHash([1; 32]);
+    bench.run(|hub, txn| hub.invite(txn, token, grant));
+    let enrol = Enrol { format: WIRE_FORMAT, space: space_name(), token: vec![], name: member_name("ada") };
+    let mut given = std::collections::BTreeSet::new();
+    for number in 0..1_000u16 {
+        let mut device = Device([9; 32]);
+        device.0[..2].copy_from_slice(&number.to_be_bytes());
+        let enrolled = bench.run(|hub, txn| hub.enrol(txn, device, token, &enrol, bench.now)).unwrap();
+        let FromHub::Enrolled { name, .. } = enrolled else { panic!("not enrolled") };
+        assert!(given.insert(name));
+    }
+    assert!(given.contains(&member_name("ada-1000")));
+}
+
+#[test]
 fn a_revoked_device_is_out_until_a_new_invite_lets_it_in_with_that_role() {
     let mut bench = Bench::new();
     let welcome = bench.join(1, Role::Admin, "ada");
@@ -94,6 +112,31 @@ fn a_revoked_device_is_out_until_a_new_invite_lets_it_in_with_that_role() {
     bench.run(|hub, txn| hub.invite(txn, TokenHash([9; 32]), grant));
     bench.redeem(1, TokenHash([9; 32]), "ada").unwrap();
     assert_eq!(bench.greet(1, &hello_after(&welcome, None)).unwrap().role, Role::Reader);
+}
+
+#[test]
+fn an_invite_for_many_does_not_let_a_revoked_device_in_again() {
+    let mut bench = Bench::new();
+    let (shared, other) = (TokenHash([1; 32]), TokenHash([2; 32]));
+    let grant = Invitation { role: Role::Writer, uses: 9, expiry: seconds(1_060) };
+    bench.run(|hub, txn| hub.invite(txn, shared, grant));
+    bench.run(|hub, txn| hub.invite(txn, other, grant));
+    bench.redeem(1, shared, "ada").unwrap();
+    let welcome = bench.greet(1, &first_hello("ada")).unwrap();
+    bench.run(|hub, txn| hub.revoke(txn, &member_name("ada"))).unwrap();
+    for _ in 0..2 {
+        let (reason, detail) = refused(bench.redeem(1, shared, "ada"));
+        assert_eq!(reason, RefuseReason::Invite);
+        assert!(detail.contains("revoked"), "{detail}");
+        assert_eq!(bench.run(|hub, txn| hub.role_of(txn, device(1))), None);
+    }
+    // It is still good for others, and another one for this device.
+    assert!(bench.redeem(2, shared, "bob").is_ok());
+    assert!(bench.redeem(1, other, "ada").is_ok());
+    assert_eq!(bench.greet(1, &hello_after(&welcome, None)).unwrap().member, welcome.member);
+    // Its answer may be lost as any.
+    assert!(bench.redeem(1, other, "ada").is_ok());
+    assert!(bench.redeem(1, shared, "ada").is_ok());
 }
 
 #[test]

@@ -126,3 +126,39 @@ fn what_a_member_says_of_its_progress_is_kept_and_never_beyond_the_head() {
     bench.run(|hub, txn| hub.applied(txn, ada.member, Sequence(4)));
     assert_eq!(applied(&bench), Some(Sequence(0)));
 }
+
+#[test]
+fn a_device_that_says_hello_for_ever_gets_its_unused_numbers_again() {
+    let mut bench = Bench::new();
+    let bob = bench.join(2, Role::Writer, "bob");
+    bench.enrol(1, Role::Writer, "ada");
+    let mut welcomes = Vec::new();
+    for number in 0..64 {
+        let welcome = bench.greet(1, &first_hello("ada")).unwrap();
+        assert_eq!(
+            welcome.name.as_str(),
+            if number == 0 { "ada".into() } else { format!("ada-{}", number + 1) }
+        );
+        welcomes.push(welcome);
+    }
+    let numbers = |bench: &Bench| bench.hub.names(&bench.kv).len();
+    assert_eq!(numbers(&bench), 65);
+    bench.connected.extend(welcomes[1..].iter().map(|welcome| welcome.member));
+    // The first has committed, so it stays what it is; all others are connected.
+    bench.accepted(welcomes[0].member, 1, vec![make_empty(node(welcomes[0].member, 2), "a")]);
+    let new = bench.greet(1, &first_hello("ada")).unwrap();
+    assert_eq!((new.name.as_str(), numbers(&bench)), ("ada-65", 66));
+    bench.connected.insert(new.member);
+    bench.connected.remove(&welcomes[9].member);
+    let again = bench.greet(1, &first_hello("else")).unwrap();
+    assert_eq!((again.member, &again.name), (welcomes[9].member, &welcomes[9].name));
+    assert_eq!(again.start, Start::Snapshot { position: position(&bench) });
+    bench.connected.insert(again.member);
+    assert_eq!(numbers(&bench), 66);
+    // Who had the number before shows a secret that is stale now, as a copy would.
+    let before = bench.greet(1, &hello_after(&welcomes[9], None)).unwrap();
+    assert_ne!(before.member, welcomes[9].member);
+    assert_eq!(bench.greet(1, &hello_after(&again, None)).unwrap().member, again.member);
+    // Nobody else's numbers are touched.
+    assert_eq!(bench.greet(2, &hello_after(&bob, None)).unwrap().member, bob.member);
+}

@@ -14,7 +14,7 @@ use crate::ops::{Drop, Make, Move, Op, Put, Replaced, SetMeta, Verb};
 use crate::sync::{Durability, MemoryKv, Store, Txn};
 use crate::wire::*;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Chunks in memory.
 #[derive(Default)]
@@ -37,6 +37,7 @@ struct Bench {
     hub: HubSync,
     now: Timestamp,
     secrets: u8,
+    connected: BTreeSet<MemberNumber>,
 }
 
 fn seconds(seconds: i64) -> Timestamp {
@@ -64,7 +65,7 @@ impl Bench {
         let batch = txn.into_batch();
         kv.commit(batch, Durability::Power).unwrap();
         let hub = HubSync::open(&kv, &space_name()).unwrap();
-        Bench { kv, held: Held::default(), hub, now, secrets: 0 }
+        Bench { kv, held: Held::default(), hub, now, secrets: 0, connected: BTreeSet::new() }
     }
 
     /// Runs one handler and makes its writes, as the process does.
@@ -95,7 +96,9 @@ impl Bench {
     fn greet(&mut self, number: u8, hello: &Hello) -> Result<Welcome, Refusal> {
         self.secrets += 1;
         let fresh = Incarnation([self.secrets; 16]);
-        self.run(|hub, txn| hub.hello(txn, device(number), hello, fresh))
+        self.run(|hub, txn| {
+            hub.hello(txn, device(number), hello, fresh, &|member| self.connected.contains(&member))
+        })
     }
 
     /// Enrols a device and says the first hello of a state directory.
