@@ -85,16 +85,16 @@ impl Writer {
     /// Sends welcome, names and, where the member needs it, the snapshot. Returns the first sequence it lacks.
     async fn welcome(&mut self, greeted: Greeted, hello: &Hello) -> Result<Sequence, Stopped> {
         let Greeted { mut welcome, names, .. } = greeted;
-        if welcome.start == Start::Tail {
+        let Start::Snapshot { departs, .. } = welcome.start else {
             self.sender.send_message(&FromHub::Welcome(welcome)).await?;
             self.names(&names).await?;
             return Ok(Sequence::after(hello.position.map(|position| position.sequence)));
-        }
+        };
         let _turn = self.snapshots.wait(self.device).await;
         let mut rows = Rows::freeze(self.feed.hub, self.feed.store.clone()).await?;
         // The log may have grown since the hello; the member counts from where the rows stand.
         let position = rows.position;
-        welcome.start = Start::Snapshot { position };
+        welcome.start = Start::Snapshot { position, departs };
         welcome.head = position.map(|position| position.sequence);
         let greeting = async {
             self.sender.send_message(&FromHub::Welcome(welcome)).await?;

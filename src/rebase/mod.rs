@@ -61,15 +61,24 @@ pub struct Replayed {
     pub conflicts: Vec<Conflict>,
 }
 
+/// Where the old base's nodes and contents stand in the new base, where that is not under their own ids and versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Correspondence {
+    pub nodes: BTreeMap<NodeId, NodeId>,
+    pub versions: BTreeMap<(NodeId, Version), (NodeId, Version)>,
+}
+
 /// Replays a journal: `old` is the old base and becomes the old view, `tree` is the new base and becomes the
 /// new view. What is written to `old` is of no further use.
 pub fn replay<T: TreeMut, O: TreeMut>(
     tree: &mut T,
     old: &mut O,
+    stands: Correspondence,
     pending: impl IntoIterator<Item = Pending>,
     replayer: Replayer,
 ) -> Replayed {
     let mut rebase = Rebase::new(tree, old, replayer);
+    rebase.begin_with(stands);
     pending.into_iter().for_each(|pending| rebase.step(pending));
     rebase.finish()
 }
@@ -77,5 +86,5 @@ pub fn replay<T: TreeMut, O: TreeMut>(
 /// Replays one op that was based on an older state of `tree` itself: the content of a file that was open here
 /// while another content took its place.
 pub fn replay_late<T: TreeMut>(tree: &mut T, late: Pending, replayer: Replayer) -> Replayed {
-    replay(tree, &mut was::Forgotten, [late], replayer)
+    replay(tree, &mut was::Forgotten, Correspondence::default(), [late], replayer)
 }

@@ -109,6 +109,12 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
         }
     }
 
+    /// States where the old base stands in the new one, before anything is replayed.
+    pub fn begin_with(&mut self, stands: super::Correspondence) {
+        let super::Correspondence { nodes, versions } = stands;
+        (self.result.nodes, self.result.versions) = (nodes, versions);
+    }
+
     /// Replays the journal's next op.
     pub fn step(&mut self, pending: Pending) {
         let was = Was::of(self.old, self.replayer.author, &pending.op);

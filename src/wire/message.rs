@@ -72,8 +72,12 @@ pub struct Welcome {
 pub enum Start {
     /// The entries after its position follow.
     Tail,
-    /// Its history is not the hub's, or it has none: rows follow, then the entries after `position`.
-    Snapshot { position: Option<Position> },
+    /// Rows follow, then the entries after `position`.
+    Snapshot {
+        position: Option<Position>,
+        /// The position that the member stated is not on the hub's log: it has what the hub has lost.
+        departs: bool,
+    },
 }
 
 /// Content that rides along with what needs it.

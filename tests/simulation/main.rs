@@ -11,10 +11,53 @@ use world::World;
 /// More by FL0WFS_SEEDS; these take a few seconds.
 const SEEDS_PER_RUN: u64 = 200;
 
+const RESTORED_SEEDS: u64 = 60;
+
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("FL0WFS_SEEDS") else { return 0..SEEDS_PER_RUN };
     let (from, to) = text.split_once("..").expect("FL0WFS_SEEDS is FROM..TO");
     from.parse().expect("a number")..to.parse().expect("a number")
+}
+
+#[test]
+fn a_hub_restored_from_a_backup_takes_nothing_away() {
+    let mut recovered = 0;
+    for seed in 0..RESTORED_SEEDS {
+        let mut world = World::new(seed);
+        world.run();
+        world.settle();
+        let backup = world.back_up();
+        world.run();
+        world.settle();
+        let before = world.live_contents();
+        world.restore(backup);
+        world.settle();
+        world.check_trees();
+        let after = world.live_contents();
+        for content in &before {
+            assert!(
+                after.contains(content),
+                "seed {seed}: a live content is gone after the hub was restored"
+            );
+        }
+        recovered += u64::from(world.commits() > 0);
+    }
+    assert!(recovered > 0);
+}
+
+#[test]
+fn a_space_made_anew_gets_what_its_members_have() {
+    for seed in 0..RESTORED_SEEDS {
+        let mut world = World::new(seed);
+        world.run();
+        world.settle();
+        let before = world.live_contents();
+        world.make_anew();
+        world.settle();
+        world.check_trees();
+        let after = world.live_contents();
+        assert!(before.is_subset(&after), "seed {seed}: a content did not come over into the new space");
+    }
 }
 
 #[test]

@@ -35,6 +35,12 @@ pub struct World {
     partitioned: Vec<bool>,
 }
 
+/// A hub's state as it was once.
+pub struct Backup {
+    kv: MemoryKv,
+    chunks: Chunks,
+}
+
 struct Held<'a> {
     chunks: &'a Chunks,
     inline: &'a [Inline],
@@ -230,7 +236,7 @@ impl World {
         let mut messages = vec![FromHub::Welcome(welcome.clone())];
         let from = match welcome.start {
             Start::Tail => hello.position.map(|position| position.sequence),
-            Start::Snapshot { position } => {
+            Start::Snapshot { position, .. } => {
                 let rows = self.hub.snapshot(&self.hub_kv).rows.collect();
                 messages.extend([FromHub::SnapshotRows(rows), FromHub::SnapshotEnd]);
                 position.map(|position| position.sequence)
@@ -277,14 +283,47 @@ impl World {
     }
 
     pub fn check(&self) {
+        self.check_trees();
+        self.check_nothing_unreachable();
+        self.check_exactly_once();
+    }
+
+    /// All trees are equal, and all content is where it should be.
+    pub fn check_trees(&self) {
         let hub = self.hub.with_tree(&self.hub_kv, describe);
         for actor in &self.actors {
             let view = describe(&actor.replica.view());
             assert_eq!(view, hub, "a member's tree differs from the hub's");
             self.check_materialized(actor);
         }
-        self.check_nothing_unreachable();
-        self.check_exactly_once();
+    }
+
+    /// What all files hold.
+    pub fn live_contents(&self) -> BTreeSet<Vec<ChunkId>> {
+        let rows = self.hub.with_tree(&self.hub_kv, nodes).into_iter();
+        rows.filter_map(|(_, row)| Some(row.manifest()?.chunk_ids().collect::<Vec<_>>())).collect()
+    }
+
+    pub fn back_up(&self) -> Backup {
+        Backup { kv: self.hub_kv.clone(), chunks: self.hub_chunks.clone() }
+    }
+
+    /// The hub goes back to how it was.
+    pub fn restore(&mut self, backup: Backup) {
+        (0..MEMBERS).for_each(|at| self.disconnect(at));
+        (self.hub_kv, self.hub_chunks) = (backup.kv, backup.chunks);
+    }
+
+    /// The space is removed, and another made under its name, which all join.
+    pub fn make_anew(&mut self) {
+        (0..MEMBERS).for_each(|at| self.disconnect(at));
+        (self.hub_kv, self.hub_chunks) = (MemoryKv::default(), Chunks::new());
+        let mut txn = Txn::new(&self.hub_kv);
+        create_space(&mut txn, space(), SpaceId([8; 16]), Timestamp::default()).expect("a new space");
+        let batch = txn.into_batch();
+        self.hub_kv.commit(batch, Durability::Power).unwrap();
+        self.hub = HubSync::open(&self.hub_kv, &space()).unwrap();
+        (0..MEMBERS).for_each(|at| self.enrol(at));
     }
 
     fn check_materialized(&self, actor: &Actor) {

@@ -113,7 +113,7 @@ async fn a_newcomer_takes_a_snapshot_and_goes_on_from_there() {
     let ops = (2..1_002).map(|counter| make(ada.node(counter), &format!("f{counter}"), Manifest::empty()));
     let position = ada.accepted(1, ops.collect(), vec![]).await;
     let mut bob = hub.join(Role::Reader, "bob").await;
-    assert_eq!(bob.welcome.start, Start::Snapshot { position: Some(position) });
+    assert_eq!(bob.welcome.start, Start::Snapshot { position: Some(position), departs: false });
     let mut nodes = 0;
     loop {
         match bob.line.hear().await {

@@ -5,7 +5,7 @@ use crate::model::{
     Version,
 };
 use crate::ops::{MemoryTree, Op, Put, Tree, TreeMut, Verb, apply, path_of};
-use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
+use crate::rebase::{Correspondence, Pending, Replayed, Replayer, replay, replay_late};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A content with a number instead of bytes.
@@ -165,7 +165,8 @@ impl Member {
             NodeId { member: number, counter: *counter }
         };
         let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
-        let replayed = replay(&mut view, old, self.journal.iter().cloned(), replayer);
+        let replayed =
+            replay(&mut view, old, Correspondence::default(), self.journal.iter().cloned(), replayer);
         check_well_formed(&view);
         check_mappings(old, &view, &replayed);
         self.view = view;

@@ -129,7 +129,10 @@ impl HubSync {
         match (position, head) {
             (None, None) => Start::Tail,
             (Some(position), _) if recognised && self.holds(kv, position) => Start::Tail,
-            _ => Start::Snapshot { position: head },
+            (stated, _) => {
+                let departs = stated.is_some_and(|stated| !self.holds(kv, stated));
+                Start::Snapshot { position: head, departs }
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod journal;
 mod keys;
 mod local;
 mod records;
+mod recover;
 mod remote;
 mod replay;
 mod seal;

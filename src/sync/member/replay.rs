@@ -3,6 +3,7 @@
 use super::base::{BaseKv, ViewTree, revert};
 use super::keys::{self, Slot};
 use super::records::{Ino, Inode};
+use super::recover::Recovered;
 use super::state::Work;
 use crate::model::{NodeId, Timestamp, Version};
 use crate::ops::{Make, Op, TreeMut, Verb, apply};
@@ -20,12 +21,12 @@ impl<S: Store> Work<'_, S> {
     /// Undoes the pending ops, so that the view is the base, and does them again by the rules of `rebase`.
     pub fn replay_pending(&mut self) {
         revert(&mut self.txn, self.state.slot);
-        self.replay_on_base(self.state.slot);
+        self.replay_on_base(self.state.slot, Recovered::default());
     }
 
-    /// Does the pending ops on a view that is the base. The old base is what stood in slot `old` when this
-    /// transaction began.
-    pub fn replay_on_base(&mut self, old: Slot) {
+    /// Does the pending ops on a view that is the base, with what was recovered already done in front of them. The
+    /// old base is what stood in slot `old` when this transaction began.
+    pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) {
         let sealed = self.sealed();
         let embryos = self.take_embryos();
         let pending = self.pending_in_order(sealed.as_ref(), &embryos);
@@ -36,7 +37,11 @@ impl<S: Store> Work<'_, S> {
             let changes = apply(&old_tree, self.author(), &op);
             old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
         }
-        let replayed = self.run_replay(|tree, replayer| replay(tree, &mut old_tree, pending, replayer));
+        let Recovered { ops, stands, .. } = recovered;
+        let mut replayed =
+            self.run_replay(|tree, replayer| replay(tree, &mut old_tree, stands, pending, replayer));
+        replayed.changed |= !ops.is_empty();
+        replayed.ops.splice(0..0, ops.into_iter().map(|op| Pending { op, tag: TAG_SEALED }));
         self.put_back(sealed, embryos, &replayed);
         self.follow(&replayed);
         if let Some(conflict) = replayed.conflicts.first() {

@@ -57,8 +57,21 @@ pub(super) struct Session {
     pub held: Vec<Arrived>,
     /// The last sequence the hub is known to have.
     pub head: Option<Sequence>,
-    pub snapshot: Option<Option<Position>>,
+    pub snapshot: Option<Arriving>,
 }
+
+/// A snapshot on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arriving {
+    /// Where the hub's log stands with it.
+    pub position: Option<Position>,
+    /// The hub lacks what this member's base has: whether that is another state of the same space.
+    pub departs: Option<SameSpace>,
+}
+
+/// Whether equal node ids mean equal nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SameSpace(pub bool);
 
 /// A log entry as it came, with the backing files already filled with its content.
 #[derive(Debug)]

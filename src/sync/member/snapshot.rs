@@ -4,7 +4,7 @@
 //! never shown.
 
 use super::keys::{self, Slot};
-use super::session::Phase;
+use super::session::{Arriving, Phase, SameSpace};
 use super::state::{LocalError, Work};
 use crate::model::{Node, NodeId};
 use crate::ops::{Change, TreeMut};
@@ -32,14 +32,21 @@ impl<S: Store> Work<'_, S> {
 
     /// Makes the staged rows the base, replays the journal on them and follows what changed.
     pub fn switch_to_snapshot(&mut self) {
-        let Some(position) = self.state.session.snapshot.take() else { return };
+        let Some(Arriving { position, departs }) = self.state.session.snapshot.take() else { return };
         self.state.doubts_position = false;
         let before = self.state.slot;
         self.state.slot = before.other();
         self.txn.put(keys::meta("slot"), vec![self.state.slot.0]);
         self.save_position(position);
         self.state.session.phase = Phase::Live;
-        self.replay_on_base(before);
+        let recovered = departs.map(|SameSpace(same)| {
+            // Its number means nothing to this hub.
+            if let Some(sealed) = self.sealed() {
+                self.unseal(sealed);
+            }
+            self.recover(before, same)
+        });
+        self.replay_on_base(before, recovered.unwrap_or_default());
         let (rows, nodes) = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);

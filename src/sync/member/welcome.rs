@@ -1,7 +1,8 @@
 //! The hub's welcome: who this member is from now on, and where it goes on from.
 
 use super::records::{Identity, Inode};
-use super::session::{Phase, SessionOutput};
+use super::recover::Recovered;
+use super::session::{Arriving, Phase, SameSpace, SessionOutput};
 use super::state::Work;
 use super::{base, keys};
 use crate::model::{CommitNumber, MemberNumber, NodeId};
@@ -13,6 +14,7 @@ impl<S: Store> Work<'_, S> {
     pub fn welcomed(&mut self, welcome: Welcome) {
         let before = self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member);
         let role_before = self.state.identity.as_ref().map(|identity| identity.role);
+        let same_space = self.state.identity.as_ref().is_none_or(|identity| identity.space == welcome.space);
         self.save_identity(Identity {
             space: welcome.space,
             member: welcome.member,
@@ -33,7 +35,7 @@ impl<S: Store> Work<'_, S> {
         self.state.session.head = welcome.head;
         match welcome.start {
             Start::Tail => self.state.session.phase = Phase::Live,
-            Start::Snapshot { position } => {
+            Start::Snapshot { position, departs } => {
                 // What the snapshot has already is forgotten before the rest is replayed on it.
                 let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
                 if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
@@ -41,7 +43,8 @@ impl<S: Store> Work<'_, S> {
                     self.forget_accepted();
                 }
                 self.begin_snapshot();
-                self.state.session.snapshot = Some(position);
+                let departs = departs.then_some(SameSpace(same_space));
+                self.state.session.snapshot = Some(Arriving { position, departs });
             }
         }
     }
@@ -64,7 +67,7 @@ impl<S: Store> Work<'_, S> {
                 self.bind(ino, Inode { node: rename(*node), ..inode });
             }
         }
-        self.replay_on_base(self.state.slot);
+        self.replay_on_base(self.state.slot, Recovered::default());
         self.note_changes();
     }
 

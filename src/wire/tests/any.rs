@@ -251,7 +251,8 @@ pub fn opening() -> impl Strategy<Value = Opening> {
 fn welcome() -> impl Strategy<Value = Welcome> {
     let start = prop_oneof![
         Just(Start::Tail),
-        option::of(position()).prop_map(|position| Start::Snapshot { position }),
+        (option::of(position()), any::<bool>())
+            .prop_map(|(position, departs)| Start::Snapshot { position, departs }),
     ];
     let who = (space_id(), member(), member_name(), any::<[u8; 16]>(), role());
     (who, any::<u64>(), option::of(any::<u64>()), start).prop_map(

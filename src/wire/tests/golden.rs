@@ -124,7 +124,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         role: Role::Writer,
         accepted: CommitNumber(11),
         head: Some(Sequence(1000)),
-        start: Start::Snapshot { position: Some(Position { sequence: Sequence(5), chain }) },
+        start: Start::Snapshot { position: Some(Position { sequence: Sequence(5), chain }), departs: true },
     });
     let commit =
         SealedCommit { round: Round(2), commit: Commit { number: CommitNumber(12), ops: entry().ops } };

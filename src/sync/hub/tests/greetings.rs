@@ -23,7 +23,7 @@ fn a_newcomer_to_an_empty_space_starts_with_nothing_and_a_later_one_with_a_snaps
     assert_eq!((ada.start, ada.head, ada.accepted), (Start::Tail, None, CommitNumber(0)));
     bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
     let bob = bench.join(2, Role::Reader, "bob");
-    assert_eq!(bob.start, Start::Snapshot { position: position(&bench) });
+    assert_eq!(bob.start, Start::Snapshot { position: position(&bench), departs: false });
     assert_ne!(bob.member, ada.member);
     let frozen = bench.hub.snapshot(&bench.kv);
     assert_eq!(frozen.position, position(&bench));
@@ -58,7 +58,7 @@ fn of_a_state_and_its_copy_only_one_keeps_the_number() {
     let copy = bench.greet(1, &hello_after(&shared, at)).unwrap();
     assert_ne!(copy.member, shared.member);
     assert_eq!(copy.accepted, CommitNumber(0));
-    assert_eq!(copy.start, Start::Snapshot { position: position(&bench) });
+    assert_eq!(copy.start, Start::Snapshot { position: position(&bench), departs: false });
     assert_eq!(bench.greet(1, &hello_after(&original, at)).unwrap().member, shared.member);
 }
 
@@ -88,7 +88,7 @@ fn a_position_that_is_not_in_this_log_leads_to_a_snapshot() {
     let mut ada = bench.join(1, Role::Writer, "ada");
     bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
     let here = position(&bench).unwrap();
-    let snapshot = Start::Snapshot { position: Some(here) };
+    let snapshot = Start::Snapshot { position: Some(here), departs: true };
     let other_chain = Position { chain: Chain([1; 32]), ..here };
     let beyond = Position { sequence: Sequence(9), ..here };
     for (at, start) in
@@ -112,7 +112,7 @@ fn a_member_of_a_hub_without_history_takes_the_empty_snapshot() {
     let ada = bench.join(1, Role::Writer, "ada");
     let gone = Position { sequence: Sequence(3), chain: Chain([1; 32]) };
     let welcome = bench.greet(1, &hello_after(&ada, Some(gone))).unwrap();
-    assert_eq!(welcome.start, Start::Snapshot { position: None });
+    assert_eq!(welcome.start, Start::Snapshot { position: None, departs: true });
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_device_that_says_hello_for_ever_gets_its_unused_numbers_again() {
     bench.connected.remove(&welcomes[9].member);
     let again = bench.greet(1, &first_hello("else")).unwrap();
     assert_eq!((again.member, &again.name), (welcomes[9].member, &welcomes[9].name));
-    assert_eq!(again.start, Start::Snapshot { position: position(&bench) });
+    assert_eq!(again.start, Start::Snapshot { position: position(&bench), departs: false });
     bench.connected.insert(again.member);
     assert_eq!(numbers(&bench), 66);
     // Who had the number before shows a secret that is stale now, as a copy would.
