@@ -30,7 +30,8 @@ const GIB: u64 = 1024 * MIB;
 /// Between two looks at whether RocksDB takes writes again.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// More room than one batch needs, so that what is said of room does not change with each.
+/// More room than one batch needs: what is said of room must not change with each, and what one purpose leaves is
+/// not enough for another.
 const PLENTY_BYTES: u64 = 32 * MIB;
 
 /// What a batch is for, which decides how much room there must be beside it.
@@ -158,14 +159,15 @@ impl Engine {
         written
     }
 
-    /// Says once that the device is full, and once that it no longer is, however many writes meet that.
+    /// Says once that the device is full, and once that it no longer is, however many writes meet that. Content is
+    /// the first to be refused and the last to be taken again.
     fn tell_of_room(&self, written: &Result<(), WriteError>) {
         match written {
             Err(WriteError::Full) if !self.short.swap(true, Ordering::AcqRel) => {
-                tracing::warn!(path = %self.path.display(), "the store's device is full");
+                tracing::warn!(path = %self.path.display(), "too little room is left on the store's device");
             }
             Ok(()) if self.short.load(Ordering::Acquire) => {
-                let plenty = self.need_room(Purpose::Keep, PLENTY_BYTES).is_ok();
+                let plenty = self.need_room(Purpose::Content, PLENTY_BYTES).is_ok();
                 if plenty && self.short.swap(false, Ordering::AcqRel) {
                     tracing::info!(path = %self.path.display(), "there is room on the store's device again");
                 }
