@@ -10,10 +10,10 @@ use super::standing::Trouble;
 use crate::fuse::{self, Invalidator, Mount, MountOptions};
 use crate::model::{MemberName, Owner};
 use crate::net::Identity;
-use crate::store::{BackingFiles, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
+use crate::store::{BackingFiles, BootId, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
 use crate::sync::member::Replica;
-use crate::vfs::{Settings, Volume};
+use crate::vfs::{LastEnd, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 const EVENTS_MAX: usize = 64;
 /// How often files that stay open are looked at.
 const QUIET_CHECK: Duration = Duration::from_secs(1);
+/// How often content that nobody has synced is made sure of. The kernel writes it to disk about as often anyway.
+const PROOF_INTERVAL: Duration = Duration::from_secs(30);
 /// The kernel forgets at once, unless it is busy with this mount's own requests.
 const INVALIDATION_PATIENCE: Duration = Duration::from_secs(5);
 /// What is captured, sent and fetched while a mount ends on a signal.
@@ -97,7 +99,7 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
     shared.set_volume(volume.clone());
-    if let Err(error) = volume.recover() {
+    if let Err(error) = recover(&volume) {
         // The marks stay, so nothing is lost; and on a full disk somebody has to be able to make room.
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");
         shared.note_trouble(Trouble::Capture, error.to_string());
@@ -164,6 +166,16 @@ fn settings() -> Settings {
     Settings { shown_as }
 }
 
+/// Takes up what the last mount left, with a hard look at it where the machine has been started since.
+fn recover(volume: &MemberVolume) -> Result<(), VfsError> {
+    // Where the kernel does not say which boot this is, it is taken for another one.
+    let boot = BootId::read().map(|boot| boot.0.to_vec()).unwrap_or_default();
+    let last = volume.replica().last_boot();
+    let same = last.is_none_or(|last| last == boot && !boot.is_empty());
+    volume.recover(if same { LastEnd::SameBoot } else { LastEnd::OtherBoot })?;
+    Ok(volume.replica().set_boot(boot)?)
+}
+
 /// Removes backing files that a crash left without an inode.
 fn remove_nameless(files: &Files, replica: &MemberReplica) -> Result<(), MemberError> {
     let named: std::collections::HashSet<u64> = replica.backing_files().collect();
@@ -201,7 +213,14 @@ impl Kernel for MountedKernel {
 }
 
 fn check_quiet(volume: &MemberVolume, stopped: &Receiver<()>) {
+    let mut proved = Instant::now();
     while stopped.recv_timeout(QUIET_CHECK) == Err(RecvTimeoutError::Timeout) {
         volume.capture_quiet();
+        if proved.elapsed() >= PROOF_INTERVAL {
+            if let Err(error) = volume.prove() {
+                tracing::warn!(%error, "content on this machine's disk could not be made sure of");
+            }
+            proved = Instant::now();
+        }
     }
 }

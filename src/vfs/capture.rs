@@ -38,15 +38,6 @@ enum Outcome {
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
-    /// Captures what a crash left dirty. To be called before the volume is mounted.
-    ///
-    /// # Errors
-    /// The first failure, after all inodes were tried; what failed stays marked.
-    pub fn recover(&self) -> Result<(), VfsError> {
-        let dirty = self.replica.lock().dirty_inodes();
-        dirty.into_iter().map(|ino| self.capture_now(ino)).fold(Ok(()), Result::and)
-    }
-
     /// Works on captures until [`Volume::stop_captures`]; runs in a thread of its own.
     pub fn run_captures(&self) {
         while let Some(job) = self.queue.next() {

@@ -4,7 +4,7 @@ use fl0wfs::fuse::{Mount, MountOptions, mount};
 use fl0wfs::model::{MemberName, Owner};
 use fl0wfs::store::{BackingFiles, RocksStore, StoreRole};
 use fl0wfs::sync::member::{Effects, Ino, Replica};
-use fl0wfs::vfs::{ContentFiles, Host, NotMaterialized, Settings, Space, Volume};
+use fl0wfs::vfs::{ContentFiles, Host, LastEnd, NotMaterialized, Settings, Space, Volume};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Mounted {
         let owner = Owner { uid: user.as_raw(), gid: rustix::process::getegid().as_raw() };
         let settings = Settings { shown_as: (!user.is_root()).then_some(owner) };
         let volume = Arc::new(Volume::new(replica, files, Box::new(LonelyHost), settings));
-        volume.recover().unwrap();
+        volume.recover(LastEnd::SameBoot).unwrap();
         let capturing = volume.clone();
         let captures = thread::spawn(move || capturing.run_captures());
         let options = MountOptions {

@@ -41,6 +41,7 @@ impl<S: Store> Work<'_, S> {
         if let Some(backing) = &mut inode.backing {
             backing.content = Some(content);
             self.hold(&captured.manifest, backing.file);
+            self.note_unproven(ino);
         }
         // POSIX: changing content changes ctime.
         inode.ctime = inode.ctime.max(self.now);

@@ -256,8 +256,9 @@ impl<S: Store> Work<'_, S> {
             self.txn.remove(keys::ino_of(inode.node));
         }
         self.txn.remove(keys::inode(ino));
-        self.txn.remove(keys::dirty(ino));
-        self.txn.remove(keys::detached(ino));
+        for key in [keys::dirty(ino), keys::detached(ino), keys::unproven(ino)] {
+            self.txn.remove(key);
+        }
         self.give_up_backing(&inode);
     }
 

@@ -17,6 +17,7 @@
 //! | `S` | content, chunk | bytes of a pending op's content whose file has gone on |
 //! | `R` | content | [`super::records::Held`]: the backing file that holds a pending op's content |
 //! | `P` | index | [`super::Parked`] |
+//! | `Y` | ino | nothing: its backing file has content that nobody has synced |
 //! | `X` | member number | member name |
 //! | `M` | name | counters and identity |
 
@@ -25,6 +26,7 @@ use crate::model::{ChunkId, Digest, MemberNumber, NodeId};
 
 pub const JOURNAL: u8 = b'J';
 pub const HELD: u8 = b'R';
+pub const UNPROVEN: u8 = b'Y';
 pub const PARKED: u8 = b'P';
 pub const DIRTY: u8 = b'D';
 pub const DETACHED: u8 = b'T';
@@ -90,6 +92,10 @@ pub fn ino_of(node: NodeId) -> Vec<u8> {
 
 pub fn dirty(ino: Ino) -> Vec<u8> {
     numbered(DIRTY, ino.0)
+}
+
+pub fn unproven(ino: Ino) -> Vec<u8> {
+    numbered(UNPROVEN, ino.0)
 }
 
 pub fn detached(ino: Ino) -> Vec<u8> {

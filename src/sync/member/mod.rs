@@ -17,6 +17,7 @@ mod inodes;
 mod journal;
 mod keys;
 mod local;
+mod proof;
 mod records;
 mod recover;
 mod remote;
@@ -30,6 +31,7 @@ mod welcome;
 
 pub use capture::Captured;
 pub use inodes::Attributes;
+pub use proof::Unproven;
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
 pub use seal::{InlineContent, ToSeal};
 pub use session::{Phase, SessionOutput};

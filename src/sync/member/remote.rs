@@ -185,6 +185,7 @@ impl<S: Store> Work<'_, S> {
         self.give_up_backing(&inode);
         let backing = Some(Backing { file, content: Some(content) });
         self.save_inode(ino, &Inode { backing, version: row.version, ..inode });
+        self.note_unproven(ino);
         true
     }
 

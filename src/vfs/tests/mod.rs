@@ -3,4 +3,5 @@
 mod captures;
 mod names;
 mod orphans;
+mod power;
 mod support;

@@ -5,7 +5,8 @@ use crate::ops::{Op, Verb};
 use crate::sync::member::{Effects, Ino, Replica, content_of};
 use crate::sync::{Kv, MemoryKv};
 use crate::vfs::{
-    Caller, ContentFiles, FileId, Host, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume, now,
+    Caller, ContentFiles, FileId, Host, LastEnd, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume,
+    now,
 };
 use crate::wire::decode;
 use std::fs::{self, File, OpenOptions};
@@ -83,14 +84,24 @@ impl Fixture {
 
     /// What a start finds after this process died: the store and the files as they are, nothing of memory.
     pub fn after_crash(&self) -> Fixture {
+        self.after(LastEnd::SameBoot, |_| {})
+    }
+
+    /// What a start finds after the power went, which did `damage` to the directory of backing files.
+    pub fn after_power_loss(&self, damage: impl FnOnce(&Path)) -> Fixture {
+        self.after(LastEnd::OtherBoot, damage)
+    }
+
+    fn after(&self, end: LastEnd, damage: impl FnOnce(&Path)) -> Fixture {
         let directory = TempDir::new().unwrap();
         for entry in fs::read_dir(self.directory.path()).unwrap() {
             let path = entry.unwrap().path();
             fs::copy(&path, directory.path().join(path.file_name().unwrap())).unwrap();
         }
         let store = self.volume.replica().store().clone();
+        damage(directory.path());
         let fixture = Fixture::with(store, directory, Settings::default());
-        fixture.volume.recover().unwrap();
+        fixture.volume.recover(end).unwrap();
         fixture
     }
 

@@ -91,8 +91,9 @@ fn a_position_that_is_not_in_this_log_leads_to_a_snapshot() {
     let snapshot = Start::Snapshot { position: Some(here), departs: true };
     let other_chain = Position { chain: Chain([1; 32]), ..here };
     let beyond = Position { sequence: Sequence(9), ..here };
+    let newcomer = Start::Snapshot { position: Some(here), departs: false };
     for (at, start) in
-        [(Some(here), Start::Tail), (Some(other_chain), snapshot), (Some(beyond), snapshot), (None, snapshot)]
+        [(Some(here), Start::Tail), (Some(other_chain), snapshot), (Some(beyond), snapshot), (None, newcomer)]
     {
         ada = bench.greet(1, &hello_after(&ada, at)).unwrap();
         assert_eq!((ada.member, ada.start), (MemberNumber(1), start), "{at:?}");

@@ -1,0 +1,146 @@
+//! What the loss of power may have taken.
+//!
+//! Rows survive it, or are as they were some time before; bytes of backing files that nobody synced may be gone or
+//! torn although a row says what they are. So an inode whose content got a row is *unproven* until its file has been
+//! synced. After another boot of the machine, what is unproven is read again, and content that was being written is
+//! never put over what was there before.
+
+use super::keys;
+use super::records::{Backing, Ino, Inode, content_of};
+use super::state::{Effects, LocalError, Replica, Work};
+use crate::model::{Digest, Manifest, Timestamp, Version};
+use crate::ops::Verb;
+use crate::sync::kv::{Durability, Kv, Store};
+
+/// A backing file that a row says holds a content, which nobody has made sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unproven {
+    pub ino: Ino,
+    pub file: u64,
+    pub content: Digest,
+}
+
+impl<S: Store> Replica<S> {
+    /// The boot in which this state was last in use; None where it is new.
+    pub fn last_boot(&self) -> Option<Vec<u8>> {
+        self.store.get(&keys::meta("boot"))
+    }
+
+    /// Notes the boot in which this state is in use from here on.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn set_boot(&mut self, boot: Vec<u8>) -> Result<(), LocalError> {
+        let set = self.transact(Timestamp::default(), Durability::Power, |work| {
+            work.txn.put(keys::meta("boot"), boot);
+            Ok(())
+        });
+        set.map(drop)
+    }
+
+    /// Up to `limit` of the contents that are unproven.
+    pub fn unproven(&self, limit: usize) -> Vec<Unproven> {
+        let rows = self.store.scan_prefix(&[keys::UNPROVEN]).take(limit);
+        let inos = rows.map(|(key, _)| Ino(keys::number_of(&key)));
+        inos.filter_map(|ino| {
+            let Backing { file, content } = self.inode(ino)?.backing?;
+            Some(Unproven { ino, file, content: content? })
+        })
+        .collect()
+    }
+
+    /// Their files have been synced, or read and found whole. What has changed since stays unproven.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn proven(&mut self, proven: &[Unproven]) -> Result<(), LocalError> {
+        let noted = self.transact_now(|work| {
+            for Unproven { ino, file, content } in proven {
+                let backing = work.inode(*ino).and_then(|inode| inode.backing);
+                if backing.is_none_or(|backing| (backing.file, backing.content) == (*file, Some(*content))) {
+                    work.txn.remove(keys::unproven(*ino));
+                }
+            }
+            Ok(())
+        });
+        noted.map(drop)
+    }
+
+    /// A file does not hold what its row says, but `found`. Content that the hub has is fetched again. Ops that
+    /// wait with what is gone go with what was found, as a local file system would have it after a power cut.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn disproven(
+        &mut self,
+        now: Timestamp,
+        was: Unproven,
+        found: Manifest,
+    ) -> Result<Effects, LocalError> {
+        let taken = self.transact(now, Durability::Process, |work| {
+            work.disproven(was, found);
+            Ok(())
+        });
+        taken.map(|((), effects)| effects)
+    }
+
+    /// The power went while this inode was written: what is found of it is no successor of what was there before, but
+    /// stands beside it. A file that nobody has heard of yet stands for itself.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn distrust(&mut self, ino: Ino) -> Result<(), LocalError> {
+        let distrusted = self.transact_now(|work| {
+            if let Some(inode) = work.inode(ino).filter(|inode| work.embryo(inode.node).is_none()) {
+                work.save_inode(ino, &Inode { version: Version(0), ..inode });
+            }
+            Ok(())
+        });
+        distrusted.map(drop)
+    }
+}
+
+impl<S: Store> Work<'_, S> {
+    /// Notes that the inode's backing file has got a content that nobody has synced.
+    pub fn note_unproven(&mut self, ino: Ino) {
+        self.txn.put(keys::unproven(ino), Vec::new());
+    }
+
+    fn disproven(&mut self, Unproven { ino, file, content }: Unproven, found: Manifest) {
+        self.txn.remove(keys::unproven(ino));
+        let Some(inode) = self.inode(ino) else { return };
+        let waiting = self.change_content(content, &found);
+        let backing = match waiting {
+            true => Some(Backing { file, content: Some(content_of(&found)) }),
+            false => None,
+        };
+        self.release_to_write(content, file);
+        self.save_inode(ino, &Inode { backing, ..inode });
+        if waiting {
+            self.hold(&found, file);
+            self.replay_pending();
+            self.note_changes();
+        } else {
+            self.effects.removed_files.push(file);
+        }
+        self.want(inode.node);
+    }
+
+    /// Has all ops that wait with one content go with another. Tells whether there were any.
+    fn change_content(&mut self, from: Digest, to: &Manifest) -> bool {
+        let keys: Vec<Vec<u8>> = self.txn.scan_prefix(&keys::users_of(from)).map(|(key, _)| key).collect();
+        let mut any = false;
+        for index in keys.iter().map(|key| keys::number_of(key)) {
+            // Those that are parked are no use any more either way.
+            let Some(mut op) = self.remove_pending(index) else { continue };
+            match &mut op.verb {
+                Verb::Make(make) => make.body = crate::model::Body::File(to.clone()),
+                Verb::Put(put) => put.manifest = to.clone(),
+                _ => {}
+            }
+            self.put_pending(index, &op);
+            any = true;
+        }
+        any
+    }
+}

@@ -1,0 +1,103 @@
+//! The start after an end that was none: content that was being written is captured, and after the loss of power
+//! what nobody had synced is read again.
+
+use super::clock::now;
+use super::error::VfsError;
+use super::host::ContentFiles;
+use super::reading::read_manifest;
+use super::volume::Volume;
+use crate::model::Manifest;
+use crate::sync::Store;
+use crate::sync::member::{Unproven, content_of};
+use std::io;
+
+/// Contents made sure of at a time.
+const PROVED_AT_ONCE: usize = 1_000;
+
+/// What the last end may have taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastEnd {
+    /// At worst the process died: the kernel has kept what was written.
+    SameBoot,
+    /// The machine has been started since: what was not synced may be gone.
+    OtherBoot,
+}
+
+impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// Takes up what the last end left. To be called before the volume is mounted.
+    ///
+    /// # Errors
+    /// The first failure, after everything was tried; what failed stays marked.
+    pub fn recover(&self, last_end: LastEnd) -> Result<(), VfsError> {
+        let mut done = Ok(());
+        if last_end == LastEnd::OtherBoot {
+            done = self.distrust_what_was_written().and(self.read_again());
+        }
+        let dirty = self.replica.lock().dirty_inodes();
+        dirty.into_iter().map(|ino| self.capture_now(ino)).fold(done, Result::and)
+    }
+
+    fn distrust_what_was_written(&self) -> Result<(), VfsError> {
+        let mut replica = self.replica.lock();
+        let dirty = replica.dirty_inodes();
+        dirty.into_iter().try_for_each(|ino| Ok(replica.distrust(ino)?))
+    }
+
+    fn read_again(&self) -> Result<(), VfsError> {
+        let unproven = self.replica.lock().unproven(usize::MAX);
+        let mut whole = Vec::new();
+        for was in unproven {
+            let found = self.describe(was.file)?;
+            if content_of(&found) == was.content {
+                whole.push(was);
+            } else {
+                tracing::warn!(ino = was.ino.0, "the loss of power has taken content of a file");
+                self.work(|replica| Ok(((), replica.disproven(now(), was, found)?)))?;
+            }
+        }
+        Ok(self.replica.lock().proven(&whole)?)
+    }
+
+    /// What a file holds; nothing where it is gone.
+    fn describe(&self, number: u64) -> Result<Manifest, VfsError> {
+        let file = match self.files.open_read(number) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::empty()),
+            file => file?,
+        };
+        let described = read_manifest(&file, || true, |_, _| Ok(()))?;
+        described
+            .map(|described| described.manifest)
+            .ok_or_else(|| VfsError::State("a file changed although nobody writes".into()))
+    }
+
+    /// Makes sure of contents that nobody has synced. To be called now and then; it may take a while.
+    ///
+    /// # Errors
+    /// Those of `fsync(2)`; what was not made sure of stays unproven.
+    pub fn prove(&self) -> Result<(), VfsError> {
+        loop {
+            let unproven = self.replica.lock().unproven(PROVED_AT_ONCE);
+            if unproven.is_empty() {
+                return Ok(());
+            }
+            let synced: Vec<Unproven> =
+                unproven.iter().copied().filter(|was| self.is_synced(was.file)).collect();
+            self.replica.lock().proven(&synced)?;
+            if unproven.len() < PROVED_AT_ONCE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_synced(&self, number: u64) -> bool {
+        match self.files.open_read(number).and_then(|file| file.sync_data()) {
+            Ok(()) => true,
+            // Its inode has another by now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => {
+                tracing::warn!(%error, "a backing file could not be synced");
+                false
+            }
+        }
+    }
+}
