@@ -63,7 +63,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Opens a regular file. Only the first read waits for content, and truncation for none.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::IsDirectory`], [`VfsError::ReadOnly`].
+    /// [`VfsError::Gone`], [`VfsError::IsDirectory`], [`VfsError::ReadOnly`].
     pub fn open(&self, caller: Caller, ino: Ino, mode: OpenMode) -> Result<FileId, VfsError> {
         match self.stat(ino)?.file_type {
             FileType::File => {}

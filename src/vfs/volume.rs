@@ -113,7 +113,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// An inode's attributes.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`].
+    /// [`VfsError::Gone`].
     pub fn stat(&self, ino: Ino) -> Result<Stat, VfsError> {
         let open = self.open.get(ino);
         let content = open.as_ref().map(|open| open.content.read());
@@ -142,7 +142,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if let Some(attributes) = self.replica.lock().attributes(ino) {
             return Ok((attributes, false));
         }
-        let orphan = self.orphans.get(ino).ok_or(VfsError::NotFound)?;
+        let orphan = self.orphans.get(ino).ok_or(VfsError::Gone)?;
         Ok((orphan.attributes, true))
     }
 
