@@ -16,6 +16,8 @@ pub(super) struct OpenInode {
     changes: AtomicU64,
     /// When content changed last, in milliseconds since the volume started.
     changed_at: AtomicU64,
+    /// When somebody last waited for content in vain, in milliseconds since the volume started; 0 for never.
+    gave_up_at: AtomicU64,
     /// A writable handle was flushed after the last change: its owner thinks the file closed.
     pub flushed: AtomicBool,
     /// There are set-id bits or capabilities that a write must clear.
@@ -42,6 +44,7 @@ impl OpenInode {
             content: RwLock::new(Content::default()),
             changes: AtomicU64::new(0),
             changed_at: AtomicU64::new(0),
+            gave_up_at: AtomicU64::new(0),
             flushed: AtomicBool::new(false),
             privileged: AtomicBool::new(false),
         }
@@ -51,6 +54,17 @@ impl OpenInode {
     pub fn note_change(&self, at_ms: u64) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.changed_at.store(at_ms, Ordering::Relaxed);
+    }
+
+    /// Notes that content was waited for in vain.
+    pub fn note_given_up(&self, at_ms: u64) {
+        self.gave_up_at.store(at_ms.max(1), Ordering::Relaxed);
+    }
+
+    /// Tells whether content was waited for in vain so short a time ago.
+    pub fn gave_up_within(&self, at_ms: u64, span_ms: u64) -> bool {
+        let gave_up_at = self.gave_up_at.load(Ordering::Relaxed);
+        gave_up_at > 0 && at_ms.saturating_sub(gave_up_at) < span_ms
     }
 
     pub fn changes(&self) -> u64 {
