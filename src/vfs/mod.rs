@@ -39,6 +39,7 @@ mod settings;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod volume;
 mod xattr;
 
@@ -54,5 +55,6 @@ pub use ranges::{Allocation, Seek};
 pub use removal::RenameMode;
 pub use settings::{Caller, Settings};
 pub use stale::Stale;
+pub use untold::Announced;
 pub use volume::Volume;
 pub use xattr::XattrMode;

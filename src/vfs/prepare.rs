@@ -198,7 +198,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.replica.lock().is_materialized(ino) || self.orphans.get(ino).is_some()
     }
 
-    fn wait_for_content(&self, ino: Ino, deadline: Instant) -> Result<(), VfsError> {
+    pub(super) fn wait_for_content(&self, ino: Ino, deadline: Instant) -> Result<(), VfsError> {
         if !self.must_wait(ino) {
             return Ok(());
         }

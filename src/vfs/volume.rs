@@ -10,6 +10,7 @@ use super::open::OpenTable;
 use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
 use super::settings::Settings;
+use super::untold::Untold;
 use crate::model::{Body, NodeId, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Attributes, Effects, Ino, Replica};
@@ -28,6 +29,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) handles: Handles,
     pub(super) orphans: Orphans,
     pub(super) queue: CaptureQueue,
+    pub(super) untold: Untold,
     /// Inodes flushed after their last change and not captured yet, in that order.
     pub(super) flushed: Mutex<Vec<Ino>>,
     /// Held while flushed inodes are captured.
@@ -48,6 +50,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             handles: Handles::default(),
             orphans: Orphans::default(),
             queue: CaptureQueue::default(),
+            untold: Untold::default(),
             flushed: Mutex::default(),
             settling: Mutex::default(),
             atimes: Mutex::default(),
