@@ -186,7 +186,7 @@ impl Driver {
                 tracing::error!(?content, "content of a pending op is gone");
                 let parked = self.shared.volume().replica().lost(vfs::now(), content);
                 match parked {
-                    Ok(effects) => self.follow(effects),
+                    Ok(effects) => self.follow(effects, Announced::default()),
                     Err(error) => self.end_conversation(error.to_string()),
                 }
             }

@@ -209,7 +209,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let closed = self.work(|replica| Ok(((), replica.closed(ino))));
         closed.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "a close"));
         if remaining.handles == 0 || (writer && remaining.writers == 0) {
-            self.capture_at_close(&open);
+            self.capture_at_close(&open, remaining.changes);
         }
         if remaining.handles == 0 && !open.content.read().dirty {
             self.open.prune(ino);
