@@ -45,6 +45,7 @@ missing_packages() {
             command -v getfattr >/dev/null || echo attr
             command -v git >/dev/null || echo git
             command -v vim >/dev/null || echo vim
+            command -v python3 >/dev/null || echo python3
             command -v awk >/dev/null || echo mawk
             command -v mkfs.ext4 >/dev/null || [ -x /sbin/mkfs.ext4 ] || echo e2fsprogs
             ;;

@@ -15,6 +15,8 @@ FL0WFS=$BIN/fl0wfs
 SPACE=notes
 declare -A PIDS=()      # members' daemons
 declare -A OPTIONS=()   # members' mount options
+declare -A RELAYS=()    # members' networks: the processes that are them
+declare -A ADDRESSES=() # where members find the hub, if by a network of their own
 HUB_PID=
 HUB_ADDRESS=
 WORK=
@@ -59,6 +61,7 @@ clear_up() {
     local status=$? member point
     trap - EXIT
     [ "$status" = 0 ] || [ "$status" = 77 ] || show_logs
+    for member in "${!RELAYS[@]}"; do end_process "${RELAYS[$member]}" KILL; done
     for member in "${!PIDS[@]}"; do
         point=$(dir_of "$member")
         end_process "${PIDS[$member]}" KILL
@@ -134,6 +137,19 @@ expect() {
 # said TEXT: the last command that `expect` ran has to have said so.
 said() { [[ $OUTPUT == *"$1"* ]] || fail "this does not say \"$1\": $OUTPUT"; }
 
+# run_rows LETTER [NUMBER...]: runs the functions named LETTER, number, sentence; all in order, or these.
+run_rows() {
+    local letter=$1 row number began
+    shift
+    for row in $(compgen -A function | grep -E "^${letter}[0-9]+_" | sort -V); do
+        number=${row#"$letter"}
+        [ $# = 0 ] || [[ " $* " == *" ${number%%_*} "* ]] || continue
+        began=${EPOCHREALTIME/./}
+        "$row"
+        say "    ($(((${EPOCHREALTIME/./} - began) / 1000)) ms)"
+    done
+}
+
 same() { [ "$1" = "$2" ] || fail "${3:-values differ}: \"$1\" is not \"$2\""; }
 
 # --- the hub -------------------------------------------------------------------------------------------------
@@ -182,7 +198,7 @@ fl() {
 join() {
     local member=$1 url
     shift
-    url=$(invite "$@") || fail "no invite for $member"
+    url=$(HUB_ADDRESS=${ADDRESSES[$member]:-$HUB_ADDRESS} invite "$@") || fail "no invite for $member"
     fl "$member" join "$url" --as work --name "$member" >/dev/null || fail "$member cannot join"
     mkdir -p "$(dir_of "$member")"
 }
@@ -236,6 +252,47 @@ sync_all() {
         done
     done
 }
+
+# field MEMBER NAME: a field of its status; plain values only.
+field() { fl "$1" status "$(dir_of "$1")" --json | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2 | tr -d '"'; }
+
+# --- members' networks ---------------------------------------------------------------------------------------
+
+# start_relays MEMBER...: these members will join by networks of their own, which count and can be frozen.
+start_relays() {
+    local member
+    for member in "$@"; do
+        python3 "$(dirname "${BASH_SOURCE[0]}")/relay.py" "$HUB_ADDRESS" "$WORK/relay-$member" \
+            >"$WORK/relay-$member.out" 2>&1 &
+        RELAYS[$member]=$!
+        must 30 "the network of $member does not work" grep -q '^listening on ' "$WORK/relay-$member.out"
+        ADDRESSES[$member]=$(sed -n 's/^listening on //p' "$WORK/relay-$member.out")
+    done
+}
+
+# freeze MEMBER..., thaw MEMBER...: nothing passes any more, without a word to either side; and everything does again.
+freeze() { switch_relays USR1 frozen "$@"; }
+thaw() { switch_relays USR2 open "$@"; }
+switch_relays() {
+    local signal=$1 state=$2 member
+    shift 2
+    for member in "$@"; do
+        kill -s "$signal" "${RELAYS[$member]}"
+        must 10 "the network of $member does not become $state" grep -q " $state\$" "$WORK/relay-$member"
+    done
+}
+
+# count_bytes MEMBER...: from now on. bytes_up MEMBER, bytes_down MEMBER: what its network has carried since then.
+count_bytes() { local member; for member in "$@"; do cp "$WORK/relay-$member" "$WORK/relay-$member.then"; done; }
+bytes_up() { carried "$1" && printf '%s' $((UP_NOW - UP_THEN)); }
+bytes_down() { carried "$1" && printf '%s' $((DOWN_NOW - DOWN_THEN)); }
+carried() {
+    read -r UP_NOW DOWN_NOW _ <"$WORK/relay-$1" && read -r UP_THEN DOWN_THEN _ <"$WORK/relay-$1.then"
+}
+
+# at_most BYTES NUMBER WHAT, at_least BYTES NUMBER WHAT
+at_most() { [ "$2" -le "$1" ] || fail "$3: $2, more than $1"; }
+at_least() { [ "$2" -ge "$1" ] || fail "$3: $2, less than $1"; }
 
 # --- comparing -----------------------------------------------------------------------------------------------
 

@@ -65,6 +65,11 @@ where
         if !self.volume.must_wait(ino(number)) {
             return work(&self.volume);
         }
+        self.in_a_thread(work);
+    }
+
+    /// Runs work that waits; the threads that serve the kernel must not.
+    fn in_a_thread(&self, work: impl FnOnce(&Volume<S, F>) + Send + 'static) {
         let volume = self.volume.clone();
         // Where no thread can be had the reply is dropped, and fuser answers with an error for us.
         if let Err(error) = thread::Builder::new().name("await-content".into()).spawn(move || work(&volume)) {
@@ -272,9 +277,14 @@ where
 
     fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let mode = open_mode(flags.0);
-        match self.volume.open(caller(request), ino(number), mode) {
+        let caller = caller(request);
+        let finish = move |file: Result<FileId, VfsError>| match file {
             Ok(file) => reply.opened(FileHandle(file.0), open_flags(mode)),
             Err(error) => reply.error(errno(&error)),
+        };
+        match self.volume.open_at_once(caller, ino(number), mode).transpose() {
+            Some(opened) => finish(opened),
+            None => self.in_a_thread(move |volume| finish(volume.open(caller, ino(number), mode))),
         }
     }
 

@@ -14,7 +14,7 @@ use super::standing::Trouble;
 use crate::content;
 use crate::model::{ChunkId, Digest, Sequence};
 use crate::sync::member::{Effects, InlineContent, SessionOutput, content_of};
-use crate::vfs;
+use crate::vfs::{self, Announced};
 use crate::wire::{FromHub, FromMember, Hello, Inline, LogEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -115,11 +115,16 @@ impl Driver {
             FromHub::Entry { entry, inline } => self.write_inline(entry, inline),
             _ => BTreeMap::new(),
         };
-        let handled = self.shared.volume().replica().handle(vfs::now(), message, ready);
+        let volume = self.shared.volume();
+        let handled = {
+            let mut replica = volume.replica();
+            let handled = replica.handle(vfs::now(), message, ready);
+            handled.map(|effects| (volume.announce(&replica, &effects.changed), effects))
+        };
         match handled {
-            Ok(effects) => {
+            Ok((announced, effects)) => {
                 self.shared.no_trouble(Trouble::State);
-                self.follow(effects);
+                self.follow(effects, announced);
             }
             Err(error) => {
                 tracing::error!(%error, "a message of the hub could not be taken");
@@ -152,9 +157,10 @@ impl Driver {
         ready
     }
 
-    fn follow(&mut self, effects: Effects) {
+    fn follow(&mut self, effects: Effects, announced: Announced) {
         let Effects { changed, removed_files, wants_content, outputs, .. } = effects;
         self.shared.tell_kernel(changed);
+        self.shared.volume().told(announced);
         self.shared.volume().remove_files(removed_files);
         if wants_content {
             self.shared.wants_content();
@@ -180,7 +186,7 @@ impl Driver {
                 tracing::error!(?content, "content of a pending op is gone");
                 let parked = self.shared.volume().replica().lost(vfs::now(), content);
                 match parked {
-                    Ok(effects) => self.follow(effects),
+                    Ok(effects) => self.follow(effects, Announced::default()),
                     Err(error) => self.end_conversation(error.to_string()),
                 }
             }

@@ -60,12 +60,13 @@ impl Fetcher {
         Ok(())
     }
 
-    /// What to fetch next, first what somebody waits for; and whether the pass is at its end.
+    /// What to fetch next, first what somebody waits for, the rest once it is known what is still wanted; and whether
+    /// the pass is at its end.
     fn next(&mut self) -> (Vec<Wanted>, bool) {
         let replica = self.shared.volume().replica();
         let mut nodes: Vec<NodeId> = self.shared.urgent.lock().drain(..).collect();
         let urgent = !nodes.is_empty();
-        if !urgent {
+        if !urgent && replica.is_beyond_welcome() {
             nodes = replica.wanted(self.after, NODES_PER_ROUND);
             self.after = nodes.last().copied().filter(|_| nodes.len() == NODES_PER_ROUND);
         }

@@ -304,7 +304,11 @@ impl Host for MemberHost {
         let node = self.0.volume().replica().inode(ino).map(|inode| inode.node);
         self.0.urgent.lock().extend(node);
         self.0.fetch_wake.notify_one();
-        let here = || self.0.volume().replica().is_materialized(ino);
+        // An inode that is no more has nothing to wait for.
+        let here = || {
+            let replica = self.0.volume().replica();
+            replica.inode(ino).is_none() || replica.is_materialized(ino)
+        };
         if self.0.wait_until(deadline, here) { Ok(()) } else { Err(NotMaterialized) }
     }
 

@@ -1,8 +1,8 @@
 //! Captures: at a flush point, what a backing file holds becomes the inode's content in the journal.
 //!
-//! A capture first reads while writing may go on, and throws its work away if a change was counted meanwhile:
+//! A capture reads while writing may go on, and throws its work away if a change was counted since its flush point:
 //! whoever made it has a flush point of its own to come. Where the flush point cannot wait (fsync, a rename)
-//! the second try keeps writers out.
+//! a second try keeps writers out.
 
 use super::attributes::{ctime_of, mtime_of};
 use super::content::{Content, OpenInode};
@@ -16,7 +16,6 @@ use crate::sync::Store;
 use crate::sync::member::{Captured, Ino};
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are captured by the call whose flush point it is, larger ones in the background.
@@ -44,7 +43,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             if let Some(open) = self.open.get(job.ino) {
                 let captured = match job.is_barrier {
                     true => self.capture_surely(&open),
-                    false => self.try_capture(&open).map(|_| ()),
+                    false => self.try_capture(&open, job.changes).map(|_| ()),
                 };
                 self.report(job.ino, captured);
                 self.prune_if_clean(&open);
@@ -62,8 +61,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn capture_quiet(&self) {
         let quiet_since = self.elapsed_ms().saturating_sub(QUIET.as_millis() as u64);
         for open in self.open.all() {
-            if open.changed_at_ms() <= quiet_since && open.content.read().dirty {
-                self.capture_or_queue(&open);
+            let is_quiet = || open.changed_at_ms() <= quiet_since;
+            if is_quiet() && open.content.read().dirty {
+                let changes = open.changes_made();
+                if is_quiet() {
+                    self.capture_or_queue(&open, changes);
+                }
             }
         }
     }
@@ -88,11 +91,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         for ino in flushed {
             match self.open.get(ino) {
                 Some(_) if but.contains(&ino) => self.flushed.lock().push(ino),
-                Some(open) if open.flushed.swap(false, Ordering::Relaxed) => {
-                    let captured = self.capture_surely(&open);
-                    self.report(ino, captured);
+                Some(open) => {
+                    if let Some(changes) = open.take_flush() {
+                        let captured = self.try_capture(&open, changes);
+                        self.report(ino, captured.map(|_| ()));
+                    }
                 }
-                _ => {}
+                None => {}
             }
         }
         drop(settling);
@@ -107,7 +112,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             let size = content.file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.len());
             content.dirty && size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX)
         };
-        if small && !open.flushed.swap(true, Ordering::Relaxed) {
+        if small && !open.note_flush() {
             self.flushed.lock().push(open.ino);
         }
     }
@@ -123,10 +128,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         captured
     }
 
-    pub(super) fn capture_at_close(&self, open: &Arc<OpenInode>) {
+    pub(super) fn capture_at_close(&self, open: &Arc<OpenInode>, changes: u64) {
         let nobody = self.concerns_nobody(open.ino, &mut open.content.write());
         if !nobody && open.content.read().dirty {
-            self.capture_or_queue(open);
+            self.capture_or_queue(open, changes);
         }
     }
 
@@ -138,18 +143,18 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if self.size_of(open)? <= CAPTURED_AT_ONCE_BYTES_MAX && !self.queue.has_barriers() {
             return self.capture_surely(open);
         }
-        self.queue.push(Job { ino: open.ino, is_barrier: true });
+        self.queue.push(Job { ino: open.ino, is_barrier: true, changes: open.changes() });
         Ok(())
     }
 
-    fn capture_or_queue(&self, open: &Arc<OpenInode>) {
+    fn capture_or_queue(&self, open: &Arc<OpenInode>, changes: u64) {
         match self.size_of(open) {
             Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
-                self.queue.push(Job { ino: open.ino, is_barrier: false });
+                self.queue.push(Job { ino: open.ino, is_barrier: false, changes });
             }
-            Ok(_) if self.queue.has_barriers() => self.queue.push(Job { ino: open.ino, is_barrier: true }),
+            Ok(_) if self.queue.has_barriers() => self.queue.push(Job { ino: open.ino, is_barrier: true, changes }),
             _ => {
-                let captured = self.try_capture(open).map(|_| ());
+                let captured = self.try_capture(open, changes).map(|_| ());
                 self.report(open.ino, captured);
             }
         }
@@ -167,21 +172,20 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     fn capture_surely(&self, open: &OpenInode) -> Result<(), VfsError> {
-        if self.try_capture(open)? == Outcome::Disturbed {
+        if self.try_capture(open, open.changes_made())? == Outcome::Disturbed {
             let _gate = open.gate.write();
             self.capture_as_it_stands(open)?;
         }
         Ok(())
     }
 
-    fn try_capture(&self, open: &OpenInode) -> Result<Outcome, VfsError> {
-        // Changes are counted before they are made: with the gate closed, all that are counted have been made.
-        let changes = {
-            let _gate = open.gate.write();
-            open.changes()
-        };
-        let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
+    /// Captures content in which nothing has changed since `changes` were counted.
+    fn try_capture(&self, open: &OpenInode, changes: u64) -> Result<Outcome, VfsError> {
         let undisturbed = || open.changes() == changes;
+        if !undisturbed() {
+            return Ok(Outcome::Disturbed);
+        }
+        let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
         let Some(described) = describe(file.as_deref(), undisturbed)? else {
             return Ok(Outcome::Disturbed);
         };

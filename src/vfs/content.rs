@@ -16,8 +16,12 @@ pub(super) struct OpenInode {
     changes: AtomicU64,
     /// When content changed last, in milliseconds since the volume started.
     changed_at: AtomicU64,
+    /// When somebody last waited for content in vain, in milliseconds since the volume started; 0 for never.
+    gave_up_at: AtomicU64,
     /// A writable handle was flushed after the last change: its owner thinks the file closed.
     pub flushed: AtomicBool,
+    /// The count of changes at that time.
+    flushed_changes: AtomicU64,
     /// There are set-id bits or capabilities that a write must clear.
     pub privileged: AtomicBool,
 }
@@ -42,7 +46,9 @@ impl OpenInode {
             content: RwLock::new(Content::default()),
             changes: AtomicU64::new(0),
             changed_at: AtomicU64::new(0),
+            gave_up_at: AtomicU64::new(0),
             flushed: AtomicBool::new(false),
+            flushed_changes: AtomicU64::new(0),
             privileged: AtomicBool::new(false),
         }
     }
@@ -51,6 +57,41 @@ impl OpenInode {
     pub fn note_change(&self, at_ms: u64) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.changed_at.store(at_ms, Ordering::Relaxed);
+    }
+
+    /// Counts a change of mtime, which belongs to the content that was flushed before.
+    pub fn note_touch(&self) {
+        let before = self.changes.fetch_add(1, Ordering::SeqCst);
+        let set = Ordering::SeqCst;
+        let _ = self.flushed_changes.compare_exchange(before, before + 1, set, set);
+    }
+
+    /// Notes a flush. Returns whether one is noted already.
+    pub fn note_flush(&self) -> bool {
+        self.flushed_changes.store(self.changes(), Ordering::SeqCst);
+        self.flushed.swap(true, Ordering::SeqCst)
+    }
+
+    /// Takes a noted flush away, and returns the count of changes it had.
+    pub fn take_flush(&self) -> Option<u64> {
+        self.flushed.swap(false, Ordering::SeqCst).then(|| self.flushed_changes.load(Ordering::SeqCst))
+    }
+
+    /// Notes that content was waited for in vain.
+    pub fn note_given_up(&self, at_ms: u64) {
+        self.gave_up_at.store(at_ms.max(1), Ordering::Relaxed);
+    }
+
+    /// Tells whether content was waited for in vain so short a time ago.
+    pub fn gave_up_within(&self, at_ms: u64, span_ms: u64) -> bool {
+        let gave_up_at = self.gave_up_at.load(Ordering::Relaxed);
+        gave_up_at > 0 && at_ms.saturating_sub(gave_up_at) < span_ms
+    }
+
+    /// The count of changes, all of them made: with the gate closed nobody is between counting and making one.
+    pub fn changes_made(&self) -> u64 {
+        let _gate = self.gate.write();
+        self.changes()
     }
 
     pub fn changes(&self) -> u64 {

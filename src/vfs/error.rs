@@ -10,6 +10,9 @@ use std::io;
 pub enum VfsError {
     #[error("no such file or directory")]
     NotFound,
+    /// The inode is no more. Whoever came to it by a name looks the name up again, and may find another.
+    #[error("the inode is gone")]
+    Gone,
     #[error("it exists already")]
     Exists,
     #[error("not a directory")]
@@ -55,6 +58,8 @@ impl VfsError {
     pub fn errno(&self) -> i32 {
         match self {
             VfsError::NotFound => libc::ENOENT,
+            // The kernel resolves the path once more, past its own copies of names, before it says so.
+            VfsError::Gone => libc::ESTALE,
             VfsError::Exists => libc::EEXIST,
             VfsError::NotDirectory => libc::ENOTDIR,
             VfsError::IsDirectory => libc::EISDIR,

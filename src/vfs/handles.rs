@@ -5,7 +5,7 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::names::NewNode;
-use super::prepare::Keep;
+use super::prepare::{Keep, MATERIALIZE_WAIT_MAX};
 use super::reading::check_growth;
 use super::settings::Caller;
 use super::volume::Volume;
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Names an open file; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,11 +61,44 @@ impl Handles {
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
-    /// Opens a regular file. Only the first read waits for content, and truncation for none.
+    /// Opens a regular file. Waits until its content is here, unless it is truncated, and until the kernel has been
+    /// told that it is new; so a handle has one content, and all of it.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::IsDirectory`], [`VfsError::ReadOnly`].
+    /// [`VfsError::Gone`], [`VfsError::IsDirectory`], [`VfsError::ReadOnly`], [`VfsError::NotMaterialized`].
     pub fn open(&self, caller: Caller, ino: Ino, mode: OpenMode) -> Result<FileId, VfsError> {
+        let deadline = Instant::now() + MATERIALIZE_WAIT_MAX;
+        loop {
+            if let Some(file) = self.open_at_once(caller, ino, mode)? {
+                return Ok(file);
+            }
+            if !mode.truncate {
+                self.wait_for_content(ino, deadline)?;
+            }
+            self.untold.wait(ino, deadline);
+        }
+    }
+
+    /// Opens a regular file if that needs no wait.
+    ///
+    /// # Errors
+    /// Those of [`Volume::open`].
+    pub fn open_at_once(&self, caller: Caller, ino: Ino, mode: OpenMode) -> Result<Option<FileId>, VfsError> {
+        self.check_open(ino, mode)?;
+        let must_wait = || self.untold.has(ino) || (!mode.truncate && self.must_wait(ino));
+        if must_wait() {
+            return Ok(None);
+        }
+        let open = self.acquire(ino, mode.write);
+        // From now on remote content leaves the inode alone. Until now it may have come.
+        if must_wait() {
+            self.release(ino, mode.write);
+            return Ok(None);
+        }
+        self.opened(caller, open, mode).map(Some)
+    }
+
+    fn check_open(&self, ino: Ino, mode: OpenMode) -> Result<(), VfsError> {
         match self.stat(ino)?.file_type {
             FileType::File => {}
             FileType::Directory => return Err(VfsError::IsDirectory),
@@ -73,12 +107,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if mode.write && self.replica.lock().read_only() {
             return Err(VfsError::ReadOnly);
         }
-        let open = self.acquire(ino, mode.write);
+        Ok(())
+    }
+
+    fn opened(&self, caller: Caller, open: Arc<OpenInode>, mode: OpenMode) -> Result<FileId, VfsError> {
         if mode.truncate
             && let Err(error) =
                 self.cut(&open, 0).and_then(|()| self.clear_privileges(caller.keeps_set_id(), &open))
         {
-            self.release(ino, mode.write);
+            self.release(open.ino, mode.write);
             return Err(error);
         }
         Ok(self.handles.insert(Handle { open, mode }))
@@ -103,7 +140,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
             Err(VfsError::Exists) if !mode.exclusive => {
                 let stat = self.lookup(parent, name)?;
-                let file = self.open(caller, stat.ino, mode)?;
+                // The kernel holds the directory meanwhile, and cannot be told anything of it: nothing waits here.
+                self.check_open(stat.ino, mode)?;
+                let file = self.opened(caller, self.acquire(stat.ino, mode.write), mode)?;
                 Ok((self.stat(stat.ino)?, file))
             }
             Err(error) => Err(error),

@@ -165,7 +165,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let content = open.content.read();
         match &content.file {
             Some(file) if content.dirty => {
-                open.note_change(open.changed_at_ms());
+                open.note_touch();
                 set_mtime(file, mtime).map(|()| true)
             }
             _ => Ok(false),

@@ -40,6 +40,7 @@ mod settings;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod volume;
 mod xattr;
 
@@ -56,5 +57,6 @@ pub use recover::LastEnd;
 pub use removal::RenameMode;
 pub use settings::{Caller, Settings};
 pub use stale::Stale;
+pub use untold::Announced;
 pub use volume::Volume;
 pub use xattr::XattrMode;

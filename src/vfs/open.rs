@@ -25,6 +25,8 @@ struct Slot {
 pub(super) struct Remaining {
     pub handles: u32,
     pub writers: u32,
+    /// The count of changes when it went: whoever opens the inode later changes it later.
+    pub changes: u64,
 }
 
 impl OpenTable {
@@ -50,10 +52,10 @@ impl OpenTable {
     /// Takes a handle away; the inode stays in the table.
     pub fn subtract(&self, ino: Ino, writer: bool) -> Remaining {
         let mut slots = self.slots.lock();
-        let Some(slot) = slots.get_mut(&ino) else { return Remaining { handles: 0, writers: 0 } };
+        let Some(slot) = slots.get_mut(&ino) else { return Remaining { handles: 0, writers: 0, changes: 0 } };
         slot.handles -= 1;
         slot.writers -= u32::from(writer);
-        Remaining { handles: slot.handles, writers: slot.writers }
+        Remaining { handles: slot.handles, writers: slot.writers, changes: slot.inode.changes() }
     }
 
     pub fn has_handles(&self, ino: Ino) -> bool {

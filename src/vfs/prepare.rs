@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long reading waits for content that is still elsewhere.
 pub(super) const MATERIALIZE_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A read that follows a wait in vain so closely is the same one's second try.
+const SECOND_READ_WITHIN_MS: u64 = 1_000;
 
 /// What is wanted of content that is about to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,9 +145,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if let Some(file) = &open.content.read().file {
             return Ok(Some(file.clone()));
         }
-        let deadline = Instant::now() + MATERIALIZE_WAIT_MAX;
+        // The kernel reads ahead and, where that has failed, reads once more what it was asked for: nobody is to wait
+        // twice for one read.
+        let again = open.gave_up_within(self.elapsed_ms(), SECOND_READ_WITHIN_MS);
+        let deadline = Instant::now() + if again { Duration::ZERO } else { MATERIALIZE_WAIT_MAX };
         loop {
-            self.wait_for_content(open.ino, deadline)?;
+            self.wait_for_content(open.ino, deadline).inspect_err(|_| {
+                if !again {
+                    open.note_given_up(self.elapsed_ms());
+                }
+            })?;
             let mut content = open.content.write();
             self.load(open.ino, &mut content);
             if let Some(file) = &content.file {
@@ -189,7 +198,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.replica.lock().is_materialized(ino) || self.orphans.get(ino).is_some()
     }
 
-    fn wait_for_content(&self, ino: Ino, deadline: Instant) -> Result<(), VfsError> {
+    pub(super) fn wait_for_content(&self, ino: Ino, deadline: Instant) -> Result<(), VfsError> {
         if !self.must_wait(ino) {
             return Ok(());
         }

@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub ino: Ino,
     /// It was fsynced: nothing that is done later may get into the log before it.
     pub is_barrier: bool,
+    /// The count of changes at the flush point. A barrier takes what there is later as well.
+    pub changes: u64,
 }
 
 impl CaptureQueue {
@@ -34,7 +36,10 @@ impl CaptureQueue {
     pub fn push(&self, job: Job) {
         let mut state = self.state.lock();
         match state.jobs.iter_mut().find(|(_, waiting)| waiting.ino == job.ino) {
-            Some((_, waiting)) => waiting.is_barrier |= job.is_barrier,
+            Some((_, waiting)) => {
+                waiting.is_barrier |= job.is_barrier;
+                waiting.changes = job.changes;
+            }
             None => {
                 state.pushed += 1;
                 let number = state.pushed;

@@ -97,8 +97,12 @@ fn run_at(file: &File, at: u64, size: u64) -> Result<Run, VfsError> {
     if data > at {
         return Ok(Run { end: data.min(size), is_data: false });
     }
-    let hole = rustix::fs::seek(file, SeekFrom::Hole(at))?;
-    Ok(Run { end: hole.min(size), is_data: true })
+    match rustix::fs::seek(file, SeekFrom::Hole(at)) {
+        Ok(hole) => Ok(Run { end: hole.min(size), is_data: true }),
+        // Cut short since: what reads the run will find that out.
+        Err(rustix::io::Errno::NXIO) => Ok(Run { end: size, is_data: true }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

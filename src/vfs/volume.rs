@@ -10,6 +10,7 @@ use super::open::OpenTable;
 use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
 use super::settings::Settings;
+use super::untold::Untold;
 use crate::model::{Body, NodeId, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Attributes, Effects, Ino, Replica};
@@ -28,6 +29,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) handles: Handles,
     pub(super) orphans: Orphans,
     pub(super) queue: CaptureQueue,
+    pub(super) untold: Untold,
     /// Inodes flushed after their last change and not captured yet, in that order.
     pub(super) flushed: Mutex<Vec<Ino>>,
     /// Held while flushed inodes are captured.
@@ -48,6 +50,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             handles: Handles::default(),
             orphans: Orphans::default(),
             queue: CaptureQueue::default(),
+            untold: Untold::default(),
             flushed: Mutex::default(),
             settling: Mutex::default(),
             atimes: Mutex::default(),
@@ -113,7 +116,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// An inode's attributes.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`].
+    /// [`VfsError::Gone`].
     pub fn stat(&self, ino: Ino) -> Result<Stat, VfsError> {
         let open = self.open.get(ino);
         let content = open.as_ref().map(|open| open.content.read());
@@ -142,7 +145,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if let Some(attributes) = self.replica.lock().attributes(ino) {
             return Ok((attributes, false));
         }
-        let orphan = self.orphans.get(ino).ok_or(VfsError::NotFound)?;
+        let orphan = self.orphans.get(ino).ok_or(VfsError::Gone)?;
         Ok((orphan.attributes, true))
     }
 
@@ -206,7 +209,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let closed = self.work(|replica| Ok(((), replica.closed(ino))));
         closed.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "a close"));
         if remaining.handles == 0 || (writer && remaining.writers == 0) {
-            self.capture_at_close(&open);
+            self.capture_at_close(&open, remaining.changes);
         }
         if remaining.handles == 0 && !open.content.read().dirty {
             self.open.prune(ino);

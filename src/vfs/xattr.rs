@@ -37,7 +37,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The names of all attributes that are shown, each with a NUL behind it.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`].
+    /// [`VfsError::Gone`].
     pub fn xattr_names(&self, ino: Ino) -> Result<Vec<u8>, VfsError> {
         let row = self.attributes(ino)?.0.row;
         let shown = row.xattrs.keys().filter(|name| self.check_name(name).is_ok());

@@ -6,6 +6,7 @@ mod conversations;
 mod fences;
 mod full;
 mod hostile;
+mod manifests;
 mod slow;
 
 use super::*;

@@ -5,7 +5,7 @@ use super::inodes::holds;
 use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Digest, MemberNumber, Node, NodeId, Timestamp};
+use crate::model::{Digest, Manifest, MemberNumber, Node, NodeId, Timestamp};
 use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply};
 use crate::sync::kv::{Batch, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
@@ -99,6 +99,10 @@ impl<S: Store> Work<'_, S> {
 
     /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.
     pub fn follow_content(&mut self, nodes: Vec<(NodeId, Option<Node>, Option<Node>)>) {
+        // Handles are cut off first: what is passed on must not come under them.
+        for (id, before, now) in &nodes {
+            now.iter().for_each(|now| self.cut_off_handles(*id, before.as_ref(), now));
+        }
         for (id, _, _) in nodes.iter().filter(|(_, _, now)| now.is_none()) {
             self.pass_to_successor(*id);
         }
@@ -141,20 +145,28 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// Leaves a held inode the content it has, where the node's is another from now on.
+    fn cut_off_handles(&mut self, id: NodeId, before: Option<&Node>, now: &Node) {
+        let Some(manifest) = now.manifest() else { return };
+        let Some(ino) = self.known_ino_of(id) else { return };
+        let Some(inode) = self.inode(ino) else { return };
+        let old = before.and_then(Node::manifest);
+        let stays = old.is_some_and(|old| old.same_content(manifest)) || holds_as_backing(&inode, manifest);
+        let dirty = self.txn.get(&keys::dirty(ino)).is_some();
+        if !stays && (dirty || (self.is_held(ino) && old.is_some_and(|old| holds(&inode, old)))) {
+            self.detach(ino);
+        }
+    }
+
     fn update_content(&mut self, id: NodeId, before: Option<&Node>, now: &Node) {
         let Some(manifest) = now.manifest() else { return };
         if let Some(ino) = self.known_ino_of(id)
             && let Some(inode) = self.inode(ino)
         {
-            let old = before.and_then(Node::manifest);
-            let same = old.is_some_and(|old| old.same_content(manifest));
-            let here = inode.backing.is_some_and(|b| b.content == Some(content_of(manifest)));
-            let dirty = self.txn.get(&keys::dirty(ino)).is_some();
-            if here || same {
+            let same = before.and_then(Node::manifest).is_some_and(|old| old.same_content(manifest));
+            if same || holds_as_backing(&inode, manifest) {
                 // What is being written here came from this very content, whatever its version is called now.
                 self.save_inode(ino, &Inode { version: now.version, ..inode });
-            } else if dirty || (self.is_held(ino) && old.is_some_and(|old| holds(&inode, old))) {
-                self.detach(ino);
             } else if manifest.length == 0 {
                 // Nothing will be fetched for it.
                 self.give_up_backing(&inode);
@@ -203,6 +215,10 @@ impl<S: Store> Work<'_, S> {
         self.now = now;
         nodes.into_iter().for_each(|node| self.touch(node));
     }
+}
+
+fn holds_as_backing(inode: &Inode, manifest: &Manifest) -> bool {
+    inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
 }
 
 fn read_node(value: &[u8]) -> Node {

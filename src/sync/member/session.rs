@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub held: Vec<Arrived>,
     /// The last sequence the hub is known to have.
     pub head: Option<Sequence>,
+    /// What of that the welcome told.
+    pub welcomed: Option<Sequence>,
     pub snapshot: Option<Arriving>,
 }
 
@@ -140,6 +142,7 @@ impl<S: Store> Replica<S> {
             FromHub::Welcome(_) | FromHub::SnapshotEnd => Durability::Power,
             _ => Durability::Process,
         };
+        let behind = !self.is_beyond_welcome();
         let handled = self.transact(now, durability, |work| {
             if !ready.is_empty() {
                 work.txn.put(keys::meta("counters"), encode(&work.state.counters));
@@ -149,7 +152,8 @@ impl<S: Store> Replica<S> {
             Ok(())
         });
         self.state.doubts_position |= matches!(handled, Err(LocalError::History(_)));
-        handled.map(|((), effects)| effects)
+        let arrives = behind && self.is_beyond_welcome();
+        handled.map(|((), effects)| Effects { wants_content: effects.wants_content || arrives, ..effects })
     }
 
     /// A content of the sealed commit is not to be found, nor will it ever be: the op that brings it is parked, so
@@ -166,7 +170,14 @@ impl<S: Store> Replica<S> {
         parked.map(|((), effects)| effects)
     }
 
-    /// Tells whether everything the hub had at the welcome is applied.
+    /// Tells whether everything the hub had at the welcome is applied. Before, contents are wanted that are replaced
+    /// or removed by what comes next.
+    pub fn is_beyond_welcome(&self) -> bool {
+        let session = &self.state.session;
+        session.phase == Phase::Live && self.state.position.map(|position| position.sequence) >= session.welcomed
+    }
+
+    /// Tells whether everything the hub is known to have is applied.
     pub fn caught_up(&self) -> bool {
         self.state.position.map(|position| position.sequence) >= self.state.session.head
     }

@@ -32,7 +32,7 @@ impl<S: Store> Work<'_, S> {
         if before != welcome.member {
             self.renumber(before, welcome.member);
         }
-        self.state.session.head = welcome.head;
+        (self.state.session.head, self.state.session.welcomed) = (welcome.head, welcome.head);
         match welcome.start {
             Start::Tail => self.state.session.phase = Phase::Live,
             Start::Snapshot { position, departs } => {

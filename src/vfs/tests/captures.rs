@@ -196,6 +196,23 @@ fn a_large_file_is_captured_by_the_worker_in_turn() {
 }
 
 #[test]
+fn a_large_file_that_is_written_anew_before_its_capture_is_not_captured_half_written() {
+    let fixture = Fixture::default();
+    let file = fixture.create("a");
+    fixture.put(file, 0, &vec![7; 2 << 20]);
+    fixture.volume.close(file);
+    let again = fixture.open("a", WRITE);
+    fixture.put(again, 0, b"half");
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+    assert_eq!(fixture.verbs(), [""; 0], "what is captured now is what nobody has closed");
+    fixture.put(again, 4, b" and half");
+    fixture.volume.close(again);
+    fixture.volume.capture_all(Instant::now()).unwrap();
+    assert_eq!(fixture.verbs(), ["make"]);
+}
+
+#[test]
 fn what_was_fsynced_comes_before_what_is_done_later() {
     let fixture = Fixture::default();
     let file = fixture.create("a");

@@ -23,7 +23,7 @@ fn an_unlinked_file_lives_on_in_its_handles() {
     assert_eq!(fixture.volume.xattr(ino, b"user.x").unwrap(), b"1");
     fixture.volume.close(file);
     fixture.volume.forget(ino);
-    assert!(matches!(fixture.volume.stat(ino), Err(VfsError::NotFound)));
+    assert!(matches!(fixture.volume.stat(ino), Err(VfsError::Gone)));
 }
 
 #[test]
