@@ -8,8 +8,8 @@ mod world;
 
 use world::World;
 
-/// More by FL0WFS_SEEDS; these take a few seconds.
-const SEEDS_PER_RUN: u64 = 200;
+/// More by FL0WFS_SEEDS; these take about half a minute.
+const SEEDS_PER_RUN: u64 = 1_000;
 
 const RESTORED_SEEDS: u64 = 60;
 

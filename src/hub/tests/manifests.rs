@@ -45,7 +45,7 @@ async fn f1_whoever_states_a_position_hears_exactly_the_entries_after_it() {
     }
     // Whoever has nothing gets the tree, once, and no entry of the past.
     let mut cyd = hub.join(Role::Reader, "cyd").await;
-    assert_eq!(cyd.welcome.start, Start::Snapshot { position: Some(positions[2]) });
+    assert_eq!(cyd.welcome.start, Start::Snapshot { position: Some(positions[2]), departs: false });
     let (mut heard, _) = cyd.until_barrier(1).await;
     heard.retain(|message| !matches!(message, FromHub::SnapshotRows(_) | FromHub::SnapshotEnd));
     assert_eq!(sequences(&heard), [0; 0]);
