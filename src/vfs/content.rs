@@ -39,13 +39,14 @@ pub(super) struct Content {
 }
 
 impl OpenInode {
-    pub fn new(ino: Ino) -> OpenInode {
+    /// An inode that is opened at `at_ms`. One that has just been made is not quiet: somebody is about to write.
+    pub fn new(ino: Ino, at_ms: u64) -> OpenInode {
         OpenInode {
             ino,
             gate: RwLock::new(()),
             content: RwLock::new(Content::default()),
             changes: AtomicU64::new(0),
-            changed_at: AtomicU64::new(0),
+            changed_at: AtomicU64::new(at_ms),
             gave_up_at: AtomicU64::new(0),
             flushed: AtomicBool::new(false),
             flushed_changes: AtomicU64::new(0),

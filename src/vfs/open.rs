@@ -40,9 +40,9 @@ impl OpenTable {
     }
 
     /// Counts a handle. Tells whether it is the first.
-    pub fn add(&self, ino: Ino, writer: bool) -> (Arc<OpenInode>, bool) {
+    pub fn add(&self, ino: Ino, writer: bool, at_ms: u64) -> (Arc<OpenInode>, bool) {
         let mut slots = self.slots.lock();
-        let new = || Slot { inode: Arc::new(OpenInode::new(ino)), handles: 0, writers: 0 };
+        let new = || Slot { inode: Arc::new(OpenInode::new(ino, at_ms)), handles: 0, writers: 0 };
         let slot = slots.entry(ino).or_insert_with(new);
         slot.handles += 1;
         slot.writers += u32::from(writer);

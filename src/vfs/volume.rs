@@ -190,7 +190,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub(super) fn acquire(&self, ino: Ino, writer: bool) -> Arc<super::content::OpenInode> {
         // Order: remote content leaves the inode alone before anybody finds it open.
         self.replica.lock().opened(ino);
-        let (open, first) = self.open.add(ino, writer);
+        let (open, first) = self.open.add(ino, writer, self.elapsed_ms());
         if first {
             let mut content = open.content.write();
             self.load(ino, &mut content);
