@@ -135,7 +135,7 @@ database_as_after_a_power_cut() {
     say "    $1: up to $most rows were seen while it was written"
 }
 
-nothing_comes() { ! stands "$1" "still to come"; }
+nothing_comes() { ! status_says "$1" "still to come"; }
 
 database_on_the_other_side() {
     local mode=$1 writer rows

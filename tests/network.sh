@@ -44,13 +44,13 @@ u5_no_network_is_no_reason_to_hang_or_to_lose_sight_of_files() {
     same_trees "$A" "$B"
 
     random $((96 * MIB)) >"$A/u5/large" || fail "a cannot write"
-    must 60 "b hears nothing of a large file" stands b "still to come"
+    must 60 "b hears nothing of a large file" status_says b "still to come"
     kill -s STOP "$HUB_PID"
-    stands b "still to come" || fail "the large file has come too fast for this test"
+    status_says b "still to come" || fail "the large file has come too fast for this test"
     local began=$EPOCHSECONDS reader round=0
     timeout -s KILL 60 cmp "$A/u5/large" "$B/u5/large" >"$WORK/u5.cmp" 2>&1 &
     reader=$!
-    until stands b "hub unreachable since" && stands a "hub unreachable since"; do
+    until status_says b "hub unreachable since" && status_says a "hub unreachable since"; do
         round=$((round + 1))
         works_alone "$B" "frozen-$round"
         works_alone "$A" "frozen-$round"

@@ -184,9 +184,14 @@ impl Driver {
             Upload::Done => self.shared.volume().replica().uploaded(),
             Upload::Lost(content) => {
                 tracing::error!(?content, "content of a pending op is gone");
-                let parked = self.shared.volume().replica().lost(vfs::now(), content);
+                let volume = self.shared.volume();
+                let parked = {
+                    let mut replica = volume.replica();
+                    let parked = replica.lost(vfs::now(), content);
+                    parked.map(|effects| (volume.announce(&replica, &effects.changed), effects))
+                };
                 match parked {
-                    Ok(effects) => self.follow(effects, Announced::default()),
+                    Ok((announced, effects)) => self.follow(effects, announced),
                     Err(error) => self.end_conversation(error.to_string()),
                 }
             }

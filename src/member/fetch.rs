@@ -50,7 +50,10 @@ impl Fetcher {
         if !wanted.is_empty() {
             self.moved = true;
             return match self.fetch(wanted).await {
-                Ok(()) => Ok(self.shared.no_trouble(Trouble::Fetch)),
+                Ok(()) => {
+                    self.shared.no_trouble(Trouble::Fetch);
+                    Ok(())
+                }
                 Err(error) => self.failed(&error).await,
             };
         }

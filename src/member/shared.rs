@@ -71,7 +71,7 @@ impl Shared {
             events,
             looking: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            standing: Mutex::new(Standing::new()),
+            standing: Mutex::new(Standing::at_start()),
             progress: Default::default(),
             barriers_sent: AtomicU64::new(0),
             barriers_passed: AtomicU64::new(0),

@@ -29,7 +29,8 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub fn new() -> Standing {
+    /// At the start of a member.
+    pub fn at_start() -> Standing {
         Standing { link: LinkState::Connecting, since: vfs::now(), troubles: BTreeMap::new() }
     }
 

@@ -152,7 +152,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
                 self.queue.push(Job { ino: open.ino, is_barrier: false, changes });
             }
-            Ok(_) if self.queue.has_barriers() => self.queue.push(Job { ino: open.ino, is_barrier: true, changes }),
+            Ok(_) if self.queue.has_barriers() => {
+                self.queue.push(Job { ino: open.ino, is_barrier: true, changes })
+            }
             _ => {
                 let captured = self.try_capture(open, changes).map(|_| ());
                 self.report(open.ino, captured);

@@ -20,7 +20,6 @@ pub(super) struct Untold {
 }
 
 /// What the kernel is about to be told.
-#[derive(Default)]
 #[must_use = "the inodes cannot be opened before the kernel has been told"]
 pub struct Announced(Vec<Ino>);
 

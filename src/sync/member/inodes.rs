@@ -129,8 +129,10 @@ impl<S: Store> Replica<S> {
             self.store.scan_prefix(&[keys::DETACHED]).map(|(key, _)| Ino(keys::number_of(&key))).collect();
         let abandoned: Vec<Ino> = detached.into_iter().filter(|ino| !self.is_dirty(*ino)).collect();
         // Their backing files go with all others that no row names.
-        let removed =
-            self.transact_now(|work| Ok(abandoned.into_iter().for_each(|ino| work.remove_inode(ino))));
+        let removed = self.transact_now(|work| {
+            abandoned.into_iter().for_each(|ino| work.remove_inode(ino));
+            Ok(())
+        });
         removed.map(drop)
     }
 

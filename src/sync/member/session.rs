@@ -174,7 +174,8 @@ impl<S: Store> Replica<S> {
     /// or removed by what comes next.
     pub fn is_beyond_welcome(&self) -> bool {
         let session = &self.state.session;
-        session.phase == Phase::Live && self.state.position.map(|position| position.sequence) >= session.welcomed
+        session.phase == Phase::Live
+            && self.state.position.map(|position| position.sequence) >= session.welcomed
     }
 
     /// Tells whether everything the hub is known to have is applied.
