@@ -104,7 +104,7 @@ fn a_position_that_is_not_in_this_log_leads_to_a_snapshot() {
     };
     let elsewhere = bench.greet(1, &other_space).unwrap();
     assert_ne!(elsewhere.member, ada.member);
-    assert_eq!(elsewhere.start, snapshot);
+    assert_eq!(elsewhere.start, newcomer);
 }
 
 #[test]
