@@ -17,6 +17,7 @@ mod content;
 mod driver;
 mod fetch;
 mod files;
+mod fronts;
 mod link;
 mod remote;
 mod reserved;

@@ -1,5 +1,6 @@
 //! The member's store with room kept for it: what a full device must not stop is deletion and capture.
 
+use super::fronts::Fronts;
 use crate::store::{Reserve, RocksStore};
 use crate::sync::kv::{Batch, Durability, Kv, Pair, Store, WriteError};
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::sync::Arc;
 pub struct ReservedStore {
     rocks: RocksStore,
     reserve: Arc<Reserve>,
+    fronts: Fronts,
 }
 
 impl ReservedStore {
     pub fn new(rocks: RocksStore, reserve: Arc<Reserve>) -> ReservedStore {
-        ReservedStore { rocks, reserve }
+        ReservedStore { rocks, reserve, fronts: Fronts::default() }
     }
 }
 
@@ -22,12 +24,13 @@ impl Kv for ReservedStore {
     }
 
     fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Pair> + 'a> {
-        self.rocks.scan(from, to)
+        Box::new(self.fronts.scan(from, |from| self.rocks.scan(from, to)))
     }
 }
 
 impl Store for ReservedStore {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
+        self.fronts.written(&batch);
         match self.rocks.commit(batch.clone(), durability) {
             Err(WriteError::Full) => match self.reserve.release() {
                 Ok(true) => self.rocks.commit(batch, durability),
