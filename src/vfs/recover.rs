@@ -12,7 +12,10 @@ use crate::sync::member::{Unproven, content_of};
 use std::io;
 
 /// Contents made sure of at a time.
-const PROVED_AT_ONCE: usize = 1_000;
+const PROVED_AT_ONCE: usize = 10_000;
+
+/// More files than these are synced together.
+const SYNCED_ALONE_MAX: usize = 32;
 
 /// What the last end may have taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +83,23 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             if unproven.is_empty() {
                 return Ok(());
             }
-            let synced: Vec<Unproven> =
-                unproven.iter().copied().filter(|was| self.is_synced(was.file)).collect();
+            let synced = match unproven.len() > SYNCED_ALONE_MAX {
+                true => self.sync_together(&unproven)?,
+                false => unproven.iter().copied().filter(|was| self.is_synced(was.file)).collect(),
+            };
             self.replica.lock().proven(&synced)?;
             if unproven.len() < PROVED_AT_ONCE {
                 return Ok(());
             }
         }
+    }
+
+    /// Syncs the file system that all of them are on: for many files that is less work than one after the other.
+    fn sync_together(&self, unproven: &[Unproven]) -> Result<Vec<Unproven>, VfsError> {
+        if let Some(file) = unproven.iter().find_map(|was| self.files.open_read(was.file).ok()) {
+            rustix::fs::syncfs(&file)?;
+        }
+        Ok(unproven.to_vec())
     }
 
     fn is_synced(&self, number: u64) -> bool {

@@ -75,3 +75,14 @@ fn a_new_file_that_was_being_written_is_what_is_left_of_it() {
     assert_eq!(after.read("a"), b"half");
     assert_eq!(after.verbs(), ["make"]);
 }
+
+#[test]
+fn many_files_are_synced_together() {
+    let fixture = Fixture::default();
+    for number in 0..40 {
+        fixture.write(&number.to_string(), b"content");
+    }
+    assert_eq!(fixture.volume.replica().unproven(100).len(), 40);
+    fixture.volume.prove().unwrap();
+    assert!(fixture.volume.replica().unproven(100).is_empty());
+}
