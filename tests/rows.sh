@@ -1,9 +1,10 @@
 #!/bin/bash
-# Every behaviour that has a name, F for what members do with each other and U for what users suffer from elsewhere, has
-# a test with real mounts that carries it. Lists where, and which tests of the parts carry it too.
+# Every behaviour that has a name (F for what members do with each other, C, P and S for work on the same files, U for what
+# users suffer from elsewhere) has a test with real mounts that carries it. Lists where, and which tests of the parts
+# carry it too.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
-ROWS=(F{1..14} U1 U2 U5 U6 U7 U8 U9 U13 U14)
+ROWS=(F{1..14} U1 U2 U5 U6 U7 U8 U9 U13 U14 C12 S14)
 missing=()
 
 for row in "${ROWS[@]}"; do
@@ -18,6 +19,6 @@ while IFS=: read -r file line function; do
     row=${function%%_*}
     sed -n "$((line + 1))p" "$file" | grep -q "^    step \"${row^^}: " ||
         { echo "$file:$line: $function does not say ${row^^}" >&2 && missing+=("${row^^}"); }
-done < <(grep -nE '^[fu][0-9]+_[a-z0-9_]+\(\)' tests/*.sh)
+done < <(grep -nE '^[a-z][0-9]+_[a-z0-9_]+\(\)' tests/*.sh)
 
 [ ${#missing[@]} = 0 ] || { echo "FAILED: no test for ${missing[*]}" >&2; exit 1; }

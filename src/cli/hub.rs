@@ -3,13 +3,11 @@
 use super::args::{DataArg, HubCommand, InviteArgs, SpaceCommand};
 use super::failure::{CliError, Exit};
 use super::log_file;
+use super::members;
 use super::output;
 use super::text;
-use crate::hub::{
-    AdminRequest, AdminResponse, DEFAULT_PORT, MemberRow, ServeOptions, SpaceRow, admin, serve,
-};
+use crate::hub::{AdminRequest, AdminResponse, DEFAULT_PORT, ServeOptions, SpaceRow, admin, serve};
 use crate::member::config::Home;
-use crate::model::SpaceName;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::io;
@@ -22,7 +20,7 @@ pub fn run(command: HubCommand) -> Result<Exit, CliError> {
         HubCommand::Serve { data, listen } => run_hub(&data, listen),
         HubCommand::Space(arguments) => space(arguments.command),
         HubCommand::Invite(arguments) => invite(arguments),
-        HubCommand::Members { space, json, data } => members(space, json, &data),
+        HubCommand::Members { space, json, data } => members::run(space, json, &data),
         HubCommand::Revoke { space, member, data } => {
             ask(&data, AdminRequest::Revoke { space, member })?;
             Ok(Exit::Done)
@@ -72,11 +70,11 @@ fn directory(data: &DataArg) -> Result<PathBuf, CliError> {
     }
 }
 
-fn ask(data: &DataArg, request: AdminRequest) -> Result<AdminResponse, CliError> {
+pub(super) fn ask(data: &DataArg, request: AdminRequest) -> Result<AdminResponse, CliError> {
     Ok(admin(&directory(data)?, request)?)
 }
 
-fn unexpected(response: &AdminResponse) -> CliError {
+pub(super) fn unexpected(response: &AdminResponse) -> CliError {
     CliError::Answered {
         message: format!("the hub answered something else than was asked: {response:?}"),
         hint: Some("it may be of another version; restart it".into()),
@@ -127,85 +125,5 @@ fn invite(arguments: InviteArgs) -> Result<Exit, CliError> {
             Ok(Exit::Done)
         }
         other => Err(unexpected(&other)),
-    }
-}
-
-fn members(space: SpaceName, as_json: bool, data: &DataArg) -> Result<Exit, CliError> {
-    match ask(data, AdminRequest::Members { space })? {
-        AdminResponse::Members(rows) => {
-            rows.iter().try_for_each(|row| output::line(&show_member(row, as_json)))?;
-            Ok(Exit::Done)
-        }
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn show_member(row: &MemberRow, as_json: bool) -> String {
-    if as_json {
-        return json!({
-            "member": row.name,
-            "number": row.number,
-            "role": row.role.to_string(),
-            "revoked": row.revoked,
-            "device": row.device,
-            "connected_since": row.connected_since.map(text::rfc3339),
-            "sequence": row.position,
-            "behind": row.behind,
-        })
-        .to_string();
-    }
-    let since = |time| text::clock(time, text::now(), &TimeZone::system());
-    let standing = match (row.revoked, row.number, row.connected_since) {
-        (true, _, _) => "revoked".to_owned(),
-        (false, None, _) => "joined, never mounted".to_owned(),
-        (false, Some(_), None) => "not connected".to_owned(),
-        (false, Some(_), Some(time)) => format!("connected since {}", since(time)),
-    };
-    let behind = if row.revoked || row.number.is_none() {
-        String::new()
-    } else if row.behind == 0 {
-        ", up to date".to_owned()
-    } else {
-        format!(", {} behind", text::count(row.behind, "commit", "commits"))
-    };
-    format!("{}  {}  {standing}{behind}", row.name, row.role)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{MemberName, MemberNumber, Role, Sequence};
-
-    fn row() -> MemberRow {
-        MemberRow {
-            name: MemberName::new("laptop").unwrap(),
-            number: Some(MemberNumber(2)),
-            role: Role::Writer,
-            revoked: false,
-            device: "abc".into(),
-            connected_since: None,
-            position: Some(Sequence(5)),
-            behind: 3,
-        }
-    }
-
-    #[test]
-    fn who_is_member_invited_connected_or_revoked_is_told_apart() {
-        assert_eq!(show_member(&row(), false), "laptop  writer  not connected, 3 commits behind");
-        let joined = MemberRow { number: None, position: None, ..row() };
-        assert_eq!(show_member(&joined, false), "laptop  writer  joined, never mounted");
-        let revoked = MemberRow { revoked: true, ..row() };
-        assert_eq!(show_member(&revoked, false), "laptop  writer  revoked");
-        let connected = MemberRow { connected_since: Some(text::now()), behind: 0, ..row() };
-        let shown = show_member(&connected, false);
-        assert!(shown.contains("connected since ") && shown.ends_with(", up to date"), "{shown}");
-    }
-
-    #[test]
-    fn json_rows_are_one_line_with_stable_names() {
-        let line = show_member(&row(), true);
-        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!((json["member"].as_str(), json["behind"].as_u64()), (Some("laptop"), Some(3)));
-        assert!(!line.contains('\n'));
     }
 }

@@ -27,6 +27,7 @@ mod history;
 mod join;
 mod remotes;
 mod hub;
+mod members;
 mod helper;
 
 use args::{Command, Program};

@@ -8,7 +8,7 @@ use super::text;
 use crate::member::config::Home;
 use crate::member::control::{ConnectionState, StatusReport};
 use crate::member::mounts::MountRecord;
-use crate::model::Timestamp;
+use crate::model::{Sequence, Timestamp};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -131,7 +131,10 @@ fn summary_at(report: &StatusReport, now: Timestamp, zone: &TimeZone) -> String 
     }
     let since = text::clock(report.since, now, zone);
     match &report.connection {
-        ConnectionState::Connected if is_behind(report) => parts.push("catching up with the hub".to_owned()),
+        ConnectionState::Connected if behind(report) > 0 => {
+            let behind = text::count(behind(report), "commit", "commits");
+            parts.push(format!("catching up with the hub, {behind} behind"));
+        }
         ConnectionState::Connected => {}
         ConnectionState::Connecting => parts.push("connecting to the hub".to_owned()),
         ConnectionState::Unreachable(_) => parts.push(format!("hub unreachable since {since}")),
@@ -145,8 +148,10 @@ fn in_sync(report: &StatusReport) -> String {
     format!("in sync{}", position.unwrap_or_else(|| ", nothing in it yet".to_owned()))
 }
 
-fn is_behind(report: &StatusReport) -> bool {
-    report.position < report.head
+/// Commits that the hub is known to have and that are not applied here.
+fn behind(report: &StatusReport) -> u64 {
+    let entries = |sequence: Option<Sequence>| sequence.map_or(0, |sequence| sequence.0 + 1);
+    entries(report.head).saturating_sub(entries(report.position))
 }
 
 /// The lines under a mount's own.
@@ -215,6 +220,7 @@ fn to_json(report: &StatusReport) -> Value {
         "since": text::rfc3339(report.since),
         "sequence": report.position,
         "hub_sequence": report.head,
+        "behind": behind(report),
         "pending": report.pending,
         "not_materialized": report.not_materialized,
         "conflicts": conflicts.collect::<Vec<_>>(),

@@ -66,7 +66,7 @@ fn waiting_work_and_an_absent_hub_are_told_in_names() {
 fn whatever_is_not_done_keeps_a_mount_from_being_in_sync() {
     let some = Pending { ops: 1, files: 1, bytes: 5 };
     let cases = [
-        (StatusReport { head: Some(Sequence(42)), ..report() }, "catching up with the hub"),
+        (StatusReport { head: Some(Sequence(42)), ..report() }, "catching up with the hub, 1 commit behind"),
         (StatusReport { connection: ConnectionState::Connecting, ..report() }, "connecting to the hub"),
         (StatusReport { not_materialized: some, ..report() }, "1 file, 5 B still to come"),
         (StatusReport { pending: Pending { ops: 2, files: 0, bytes: 0 }, ..report() }, "2 changes waiting"),

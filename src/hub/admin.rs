@@ -1,9 +1,10 @@
 //! What an administrator asks of a hub, running or not, and the answers.
 
 use super::clock::now;
+use super::roster::{MemberRow, OpenInvite, invites, members};
 use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
 use crate::net::{Fingerprint, Invite, Token};
-use crate::sync::hub::{Device, HubSync, Invitation, MemberStatus, TokenHash};
+use crate::sync::hub::{Device, HubSync, Invitation, TokenHash};
 use crate::sync::{Kv, Txn};
 use crate::wire::{HistoryOf, HistoryPage};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub enum AdminRequest {
     Members {
         space: SpaceName,
     },
+    Invites {
+        space: SpaceName,
+    },
     Revoke {
         space: SpaceName,
         member: MemberName,
@@ -53,6 +57,7 @@ pub enum AdminResponse {
         host_assumed: bool,
     },
     Members(Vec<MemberRow>),
+    Invites(Vec<OpenInvite>),
     Log(HistoryPage),
 }
 
@@ -63,23 +68,6 @@ pub struct SpaceRow {
     /// The last sequence of its log.
     pub head: Option<Sequence>,
     pub members: u32,
-}
-
-/// A member, or a device that has joined but never mounted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberRow {
-    pub name: MemberName,
-    /// None before the device's first mount.
-    pub number: Option<MemberNumber>,
-    pub role: Role,
-    pub revoked: bool,
-    /// The fingerprint of the device's key.
-    pub device: String,
-    pub connected_since: Option<Timestamp>,
-    /// How far it said it has come.
-    pub position: Option<Sequence>,
-    /// Log entries it has not applied yet.
-    pub behind: u64,
 }
 
 /// Why a request cannot be fulfilled.
@@ -137,6 +125,7 @@ impl AdminRequest {
             }
             AdminRequest::Invite { space, .. }
             | AdminRequest::Members { space }
+            | AdminRequest::Invites { space }
             | AdminRequest::Revoke { space, .. }
             | AdminRequest::Log { space, .. } => Some(space),
         }
@@ -164,6 +153,7 @@ pub fn administer<K: Kv + ?Sized>(
             Ok(AdminResponse::Invite { url, host_assumed: host.is_none() }.into())
         }
         AdminRequest::Members { .. } => Ok(AdminResponse::Members(members(hub, txn, connected)).into()),
+        AdminRequest::Invites { .. } => Ok(AdminResponse::Invites(invites(hub, txn, now())).into()),
         AdminRequest::Revoke { space, member } => match hub.revoke(txn, &member) {
             Some(device) => Ok(Done { response: AdminResponse::Done, cut: Some(device) }),
             None => Err(AdminError::NoSuchMember { space, member }),
@@ -175,26 +165,6 @@ pub fn administer<K: Kv + ?Sized>(
             Err(AdminError::Failed("this request is about no single space".to_owned()))
         }
     }
-}
-
-fn members<K: Kv + ?Sized>(
-    hub: &HubSync,
-    kv: &K,
-    connected: &dyn Fn(MemberNumber) -> Option<Timestamp>,
-) -> Vec<MemberRow> {
-    let entries = |sequence: Option<Sequence>| sequence.map_or(0, |sequence| sequence.0 + 1);
-    let head = entries(hub.head(kv));
-    let row = |status: MemberStatus| MemberRow {
-        connected_since: status.number.and_then(connected),
-        behind: head - entries(status.applied).min(head),
-        name: status.name,
-        number: status.number,
-        role: status.role,
-        revoked: status.revoked,
-        device: Fingerprint(status.device.0).to_string(),
-        position: status.applied,
-    };
-    hub.members(kv).into_iter().map(row).collect()
 }
 
 fn expiry(ttl: Duration) -> Result<Timestamp, AdminError> {

@@ -27,6 +27,7 @@ mod newcomer;
 mod outbox;
 mod owner;
 mod reader;
+mod roster;
 mod serve;
 mod socket;
 mod space;
@@ -34,9 +35,10 @@ mod state;
 mod turns;
 mod writer;
 
-pub use admin::{AdminError, AdminRequest, AdminResponse, MemberRow, SpaceRow};
+pub use admin::{AdminError, AdminRequest, AdminResponse, SpaceRow};
 pub use control::admin;
 pub use error::HubError;
+pub use roster::{MemberRow, OpenInvite};
 pub use serve::{DEFAULT_PORT, ServeOptions, serve};
 
 #[cfg(test)]

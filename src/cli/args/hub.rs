@@ -39,7 +39,7 @@ pub enum HubCommand {
         after_help = "Example:\n  fl0wfs hub invite notes --role writer --uses 3 --ttl 2h --host hub.example.org:4733"
     )]
     Invite(InviteArgs),
-    /// List the members of a space.
+    /// List the members of a space: who is invited, who has joined, who is connected and how far behind.
     #[command(after_help = "Example:\n  fl0wfs hub members notes --json")]
     Members {
         #[arg(value_parser = space_name)]

@@ -142,3 +142,20 @@ async fn a_state_directory_with_a_long_path_has_its_control_socket_all_the_same(
     timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();
     hub.run().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_open_invites_are_listed_until_they_are_used_up() {
+    let hub = TestHub::start().await;
+    let open = async || match hub.admin(AdminRequest::Invites { space: space() }).await.unwrap() {
+        AdminResponse::Invites(open) => open,
+        other => panic!("no invites: {other:?}"),
+    };
+    assert_eq!(open().await, []);
+    let invite = hub.invite(Role::Reader, 2).await;
+    hub.redeem(&Identity::generate(), &invite, "bob").await;
+    let left = open().await;
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].role, left[0].uses_left), (Role::Reader, 1));
+    hub.redeem(&Identity::generate(), &invite, "cyd").await;
+    assert_eq!(open().await, []);
+}

@@ -38,6 +38,18 @@ impl HubSync {
         txn.put(self.keys().invite(token), encode(&InviteRow { role, uses_left: uses, expiry }));
     }
 
+    /// The invites that somebody may still redeem, with the uses that are left.
+    pub fn open_invites<K: Kv + ?Sized>(&self, kv: &K, now: Timestamp) -> Vec<(TokenHash, Invitation)> {
+        let rows = kv.scan_prefix(&self.keys().invites());
+        let rows = rows.map(|(key, value)| {
+            let token = TokenHash(*key.last_chunk().expect("keys of ours hold a token's hash"));
+            let InviteRow { role, uses_left, expiry } =
+                decode("invite row", &value).expect("rows of ours decode");
+            (token, Invitation { role, uses: uses_left, expiry })
+        });
+        rows.filter(|(_, invite)| invite.uses > 0 && invite.expiry > now).collect()
+    }
+
     /// Redeems an invite for a device: the [`FromHub::Enrolled`] to answer. A device that redeemed it before
     /// is answered again without using it up, because its answer may have been lost; a revoked one needs another.
     ///

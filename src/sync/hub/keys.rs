@@ -155,6 +155,10 @@ impl Keys {
         self.key(b'v', &[&token.0])
     }
 
+    pub(super) fn invites(&self) -> Vec<u8> {
+        self.key(b'v', &[])
+    }
+
     pub(super) fn redeemed(&self, token: TokenHash, device: Device) -> Vec<u8> {
         self.key(b'w', &[&token.0, &device.0])
     }
