@@ -146,6 +146,7 @@ pub fn explain(error: &CliError) -> Explained {
     Explained { message: error.to_string(), hint, exit }
 }
 
+const OLDER: &str = "with the older fl0wfs, sync what is pending; then mount with state=DIR, a new directory";
 const NEWER: &str = "install the newer fl0wfs again";
 const ALREADY: &str = "fl0wfs status shows what is mounted";
 const ONE_MOUNT: &str = "a space is mounted once per FL0WFS_HOME; another mount on this machine needs a home and an invite of its own";
@@ -198,6 +199,7 @@ fn explain_member(error: &MemberError) -> (Option<String>, Exit) {
     match error {
         MemberError::Store(StoreError::InUse { .. }) => hinted(ONE_MOUNT, Exit::Refused),
         MemberError::Store(StoreError::Newer { .. }) => hinted(NEWER, Exit::Failed),
+        MemberError::Store(StoreError::Older { .. }) => hinted(OLDER, Exit::Failed),
         MemberError::Mount { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => hinted(
             "/dev/fuse must be accessible; allow_other needs user_allow_other in /etc/fuse.conf",
             Exit::Failed,

@@ -6,7 +6,7 @@ use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestam
 use crate::net::{Fingerprint, Invite, Token};
 use crate::sync::hub::{Device, HubSync, Invitation, TokenHash};
 use crate::sync::{Kv, Txn};
-use crate::wire::{HistoryOf, HistoryPage};
+use crate::wire::{HistoryOf, HistoryPage, OpPlace};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum AdminRequest {
     Log {
         space: SpaceName,
         of: HistoryOf,
-        before: Option<Sequence>,
+        before: Option<OpPlace>,
         limit: u32,
     },
 }

@@ -11,7 +11,7 @@ use super::turns::Turn;
 use super::writer::Writer;
 use crate::net::{CloseCode, Connection, FrameReceiver, FrameSender, Incoming, TokenHash as NetTokenHash};
 use crate::sync::hub::{Device, Refusal, TokenHash, check_format};
-use crate::wire::{Enrol, FromHub, Hello, Opening, RefuseReason};
+use crate::wire::{Enrol, FromHub, Hello, Opening, RefuseReason, Visit};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,8 @@ use tokio::time::timeout;
 const OPENING_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a last message waits to be taken by a peer that takes nothing.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(5);
+/// Connections with which one device visits.
+pub const VISITS_EACH: usize = 64;
 /// Connections from one address that have not been welcomed; so strangers do not keep everybody else out.
 pub const STRANGERS_EACH: usize = 64;
 
@@ -50,6 +52,7 @@ pub async fn serve_connection(state: Arc<HubState>, incoming: Incoming) {
     match opening {
         Ok(Some(Opening::Hello(hello))) => peer.hello(sender, receiver, hello).await,
         Ok(Some(Opening::Enrol(enrol))) => peer.enrol(sender, enrol).await,
+        Ok(Some(Opening::Visit(visit))) => peer.visit((sender, receiver), visit).await,
         Ok(None) => peer.connection.close(CloseCode::Done, ""),
         Err(error) => match ending_of(error) {
             Ending::Refused(refusal) => refuse(&peer.connection, sender, refusal).await,
@@ -145,6 +148,44 @@ impl Peer {
         }
     }
 
+    /// Serves a device that only reads. It is no session of its space's owner: each of its requests asks anew whether
+    /// it may.
+    async fn visit(self, (mut sender, mut receiver): (FrameSender, FrameReceiver), visit: Visit) {
+        if let Err(refusal) = check_format(visit.format) {
+            return refuse(&self.connection, sender, refusal).await;
+        }
+        let store = self.state.store.clone();
+        let space = self.state.space(&visit.space);
+        let Some(space) = space.filter(|space| space.hub.role_of(&store, self.device).is_some()) else {
+            return refuse(&self.connection, sender, Refusal::unknown()).await;
+        };
+        let Some(_turn) = self.state.visits.take(self.device) else {
+            let reason = format!("this device visits with {VISITS_EACH} connections already");
+            return self.connection.close(CloseCode::Stopping, &reason);
+        };
+        let visited = FromHub::Visited { space: space.hub.space(), head: space.hub.head(&store) };
+        if !matches!(timeout(LAST_WORDS_PATIENCE, sender.send_message(&visited)).await, Ok(Ok(()))) {
+            return self.connection.close(CloseCode::Done, "");
+        }
+        drop(self.stranger);
+        let owner = space.owner.clone();
+        let content = ContentServer { space, store, device: self.device, visits: true };
+        let ending = tokio::select! {
+            ending = content.run(self.connection.clone()) => ending,
+            () = owner.ended() => Ending::Stopping("this space is served no longer".to_owned()),
+            said = receiver.receive() => match said {
+                Ok(Some(_)) => Ending::Refused(Refusal::new(RefuseReason::Malformed, "a visitor has nothing to say")),
+                Ok(None) => Ending::Gone,
+                Err(error) => ending_of(error),
+            },
+        };
+        match ending {
+            Ending::Refused(refusal) => refuse(&self.connection, sender, refusal).await,
+            Ending::Gone => self.connection.close(CloseCode::Done, ""),
+            Ending::Stopping(reason) => self.connection.close(CloseCode::Stopping, &reason),
+        }
+    }
+
     async fn converse(
         self,
         (sender, receiver): (FrameSender, FrameReceiver),
@@ -168,7 +209,7 @@ impl Peer {
         let (device, snapshots) = (self.device, self.state.snapshots.clone());
         let writer = Writer { sender, outbox: outbox.clone(), feed, device, snapshots };
         let reader = Reader { receiver, session, owner: owner.clone(), state: self.state.clone() };
-        let content = ContentServer { space, store, device: self.device };
+        let content = ContentServer { space, store, device: self.device, visits: false };
         let mut parts = JoinSet::new();
         let (connection, ending) = (self.connection.clone(), outbox.clone());
         parts.spawn(async move { ending.end(reader.run().await) });

@@ -1,4 +1,4 @@
-//! Content streams: chunks up, chunks down, and history.
+//! Content streams: chunks up, chunks down, and answers about history.
 
 use super::chunks::Packed;
 use super::clock::now;
@@ -9,9 +9,9 @@ use crate::content::{CHUNK_BYTES_MAX, compress, verify};
 use crate::model::{ChunkId, Role};
 use crate::net::{Connection, FrameReceiver, FrameSender, ReceiveError, SendError};
 use crate::store::RocksStore;
-use crate::sync::hub::{Device, Refusal};
+use crate::sync::hub::{Device, HubSync, Refusal};
 use crate::sync::{Txn, WriteError};
-use crate::wire::{ContentReply, ContentRequest, RefuseReason};
+use crate::wire::{ContentReply, ContentRequest, RefuseReason, encode};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -28,6 +28,8 @@ pub struct ContentServer {
     pub space: OpenSpace,
     pub store: RocksStore,
     pub device: Device,
+    /// Only reads: its conversation is no member's.
+    pub visits: bool,
 }
 
 /// Why a content stream ended early.
@@ -77,15 +79,18 @@ impl ContentServer {
         let request = receiver.receive_message("content request").await?;
         // Who was shut out may still be connected, if only to hear so.
         let role = self.space.hub.role_of(&self.store, self.device);
-        match request.filter(|_| role.is_some()) {
-            None => Ok(()),
-            Some(ContentRequest::Get(chunks)) => self.download(sender, chunks).await,
-            Some(ContentRequest::Put(chunks)) => self.upload(sender, receiver, chunks).await,
-            Some(ContentRequest::History { of, before, limit }) => {
+        let request = match (request, role) {
+            (Some(request), Some(_)) => request,
+            (Some(_), None) if self.visits => return Err(Broken::Fault(shut_out())),
+            _ => return Ok(()),
+        };
+        match request {
+            ContentRequest::Get(chunks) => self.download(sender, chunks).await,
+            ContentRequest::Put(chunks) => self.upload(sender, receiver, chunks).await,
+            question => {
                 let (hub, store) = (self.space.hub, self.store);
-                let page = tokio::task::spawn_blocking(move || hub.log_of(&store, &of, before, limit)).await;
-                let page = page.map_err(|_| Broken::Gone)?;
-                answer(sender, &page).await
+                let found = tokio::task::spawn_blocking(move || look_up(hub, &store, question)).await;
+                answer_encoded(sender, &found.map_err(|_| Broken::Gone)?).await
             }
         }
     }
@@ -110,7 +115,8 @@ impl ContentServer {
         chunks: Vec<ChunkId>,
     ) -> Result<(), Broken> {
         // Readers bring nothing: their mounts do not offer it.
-        if self.space.hub.role_of(&self.store, self.device).is_none_or(|role| role < Role::Writer) {
+        let role = self.space.hub.role_of(&self.store, self.device).filter(|_| !self.visits);
+        if role.is_none_or(|role| role < Role::Writer) {
             return Ok(());
         }
         let (mut gathered, mut bytes) = (Vec::new(), 0);
@@ -160,8 +166,25 @@ impl ContentServer {
     }
 }
 
-async fn answer<T: serde::Serialize>(mut sender: FrameSender, reply: &T) -> Result<(), Broken> {
-    sender.send_message(reply).await?;
+/// The answer to a question about history, encoded.
+fn look_up(hub: HubSync, store: &RocksStore, question: ContentRequest) -> Vec<u8> {
+    match question {
+        ContentRequest::History { of, before, limit } => encode(&hub.log_of(store, &of, before, limit)),
+        ContentRequest::Since { after, limit } => encode(&hub.log_since(store, after, limit)),
+        ContentRequest::Holders { path, before } => encode(&hub.holders_of(store, &path, before)),
+        ContentRequest::Log { after, limit } => encode(&hub.log_page(store, after, limit)),
+        ContentRequest::SequenceAt(time) => encode(&hub.sequence_at(store, time)),
+        ContentRequest::VersionOf { node, version } => encode(&hub.version_of(store, node, version)),
+        ContentRequest::Get(_) | ContentRequest::Put(_) => unreachable!("these are about chunks"),
+    }
+}
+
+async fn answer<T: serde::Serialize>(sender: FrameSender, reply: &T) -> Result<(), Broken> {
+    answer_encoded(sender, &encode(reply)).await
+}
+
+async fn answer_encoded(mut sender: FrameSender, reply: &[u8]) -> Result<(), Broken> {
+    sender.send(reply).await?;
     finish(sender).await
 }
 
@@ -169,6 +192,11 @@ async fn answer<T: serde::Serialize>(mut sender: FrameSender, reply: &T) -> Resu
 async fn finish(sender: FrameSender) -> Result<(), Broken> {
     sender.finish(REPLY_PATIENCE).await;
     Ok(())
+}
+
+/// A visitor hears it from here: there is no session of it that its space's owner could end.
+fn shut_out() -> Ending {
+    Ending::Refused(Refusal::new(RefuseReason::Revoked, "an administrator has revoked this device"))
 }
 
 fn too_few() -> Ending {

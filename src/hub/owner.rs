@@ -123,6 +123,11 @@ impl Owner {
         self.requests.send(request).await.is_ok()
     }
 
+    /// Waits until the owner takes no more requests, since the hub stops or the space was removed.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
+    }
+
     /// Waits until the owner has ended; it must have been told to. Blocks the thread.
     pub fn join(&self) {
         if let Some(thread) = self.thread.lock().take()

@@ -3,7 +3,7 @@
 use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse, HostPort, SpaceRow, administer};
 use super::chunks::SpaceChunks;
 use super::clock::{fresh_space_id, now};
-use super::connection::STRANGERS_EACH;
+use super::connection::{STRANGERS_EACH, VISITS_EACH};
 use super::newcomer::SNAPSHOTS_EACH;
 use super::owner::{Owner, Request};
 use super::space::Space;
@@ -40,6 +40,8 @@ pub struct HubState {
     pub strangers: Arc<Turns<IpAddr>>,
     /// Snapshots under way, by whom they go to.
     pub snapshots: Arc<Turns<Device>>,
+    /// Connections that read without being a member's.
+    pub visits: Arc<Turns<Device>>,
     /// Held while spaces are made or removed.
     changing: tokio::sync::Mutex<()>,
     failed: mpsc::UnboundedSender<String>,
@@ -68,6 +70,7 @@ impl HubState {
             waiting,
             strangers: Arc::new(Turns::new(STRANGERS_EACH)),
             snapshots: Arc::new(Turns::new(SNAPSHOTS_EACH)),
+            visits: Arc::new(Turns::new(VISITS_EACH)),
             changing: Default::default(),
             failed,
         }

@@ -118,7 +118,7 @@ impl MemberHandler {
             };
             found |= !page.records.is_empty();
             left = left.saturating_sub(page.records.len() as u64);
-            before = page.records.last().map(|record| record.sequence);
+            before = page.records.last().map(|record| record.at);
             let more = page.more;
             reply.send(&ControlResponse::Log(page.records.into_iter().map(line).collect()))?;
             if !more {
@@ -135,19 +135,23 @@ impl MemberHandler {
 
 fn line(record: HistoryRecord) -> LogLine {
     let has_content = match record.operation {
-        HistoryOperation::Made | HistoryOperation::Changed | HistoryOperation::Merged => record.md5.is_some(),
+        HistoryOperation::Made
+        | HistoryOperation::Changed
+        | HistoryOperation::Merged
+        | HistoryOperation::Restored => record.manifest.is_some(),
         HistoryOperation::Removed => true,
         // These leave the content as it is, so they announce none.
         HistoryOperation::Attributes | HistoryOperation::Linked | HistoryOperation::Renamed => false,
     };
     LogLine {
-        sequence: record.sequence,
+        sequence: record.at.sequence,
         member: record.name.clone(),
         time: record.time,
         op: match record.operation {
             HistoryOperation::Made => "added",
             HistoryOperation::Changed => "updated",
             HistoryOperation::Merged => "merged",
+            HistoryOperation::Restored => "restored",
             HistoryOperation::Attributes => "attributes",
             HistoryOperation::Linked => "linked",
             HistoryOperation::Renamed => "renamed",

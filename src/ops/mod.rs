@@ -27,4 +27,6 @@ pub use names::shapes_succession;
 pub use place::{is_within, path_of};
 pub use rejection::Rejection;
 pub use tree::{Change, ConflictRow, Tree, TreeMut};
-pub use verb::{Attributes, Drop, Link, Make, Merged, Move, Op, Put, Replaced, SetMeta, Verb};
+pub use verb::{
+    Attributes, Drop, Link, Make, Merged, Move, Op, Origin, Put, Replaced, Restored, SetMeta, Verb,
+};

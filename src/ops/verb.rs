@@ -40,6 +40,8 @@ pub struct Make {
     pub owner: Option<Owner>,
     pub mtime: Timestamp,
     pub xattrs: Xattrs,
+    /// Set where the node brings an earlier version back.
+    pub came_from: Option<Origin>,
     /// Set where the node is a conflict copy, or comes back against a removal.
     pub conflict: Option<Conflict>,
 }
@@ -54,7 +56,7 @@ pub struct Put {
     pub mtime: Timestamp,
     /// Set where the content comes with the attributes of a file that was renamed over this one.
     pub attributes: Option<Attributes>,
-    pub merged: Option<Merged>,
+    pub came_from: Option<Origin>,
     pub conflict: Option<Conflict>,
 }
 
@@ -67,12 +69,26 @@ pub struct Attributes {
     pub xattrs: Xattrs,
 }
 
-/// The three versions a merge was made of.
+/// What a content was made of, where nobody wrote it as it is. History tells it; nothing else depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    Merged(Merged),
+    Restored(Restored),
+}
+
+/// The three versions a merge was made of; `local` is the number that its author's own content had had so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merged {
     pub base: Version,
     pub local: Version,
     pub remote: Version,
+}
+
+/// The version that was brought back, which may be another node's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    pub node: NodeId,
+    pub version: Version,
 }
 
 /// Changes attributes; None leaves a field as it is.
@@ -127,6 +143,11 @@ impl Op {
     /// The same op about other nodes: every node it names is passed through `rename`.
     pub fn map_nodes(mut self, rename: &impl Fn(NodeId) -> NodeId) -> Op {
         let place = |place: &mut Place| place.parent = rename(place.parent);
+        let origin = |origin: &mut Option<Origin>| {
+            if let Some(Origin::Restored(restored)) = origin {
+                restored.node = rename(restored.node);
+            }
+        };
         let record = |conflict: &mut Option<Conflict>| {
             conflict.iter_mut().for_each(|conflict| conflict.node = rename(conflict.node));
         };
@@ -134,10 +155,12 @@ impl Op {
             Verb::Make(make) => {
                 make.node = rename(make.node);
                 place(&mut make.place);
+                origin(&mut make.came_from);
                 record(&mut make.conflict);
             }
             Verb::Put(put) => {
                 put.node = rename(put.node);
+                origin(&mut put.came_from);
                 record(&mut put.conflict);
             }
             Verb::SetMeta(set) => set.node = rename(set.node),
@@ -174,6 +197,15 @@ impl Verb {
             Verb::Drop(drop) => drop.node,
             Verb::Settle { node, .. } => *node,
             Verb::Record(conflict) => conflict.node,
+        }
+    }
+
+    /// What the op's content was made of, where nobody wrote it as it is.
+    pub fn came_from(&self) -> Option<Origin> {
+        match self {
+            Verb::Make(make) => make.came_from,
+            Verb::Put(put) => put.came_from,
+            _ => None,
         }
     }
 

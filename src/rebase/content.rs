@@ -93,7 +93,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             manifest,
             mtime,
             attributes,
-            merged: None,
+            came_from: None,
             conflict,
         }));
         Spot { version: base.next(), ..spot }
@@ -175,6 +175,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             owner: owner.or(Some(accepted.owner)),
             mtime: content.mtime,
             xattrs,
+            came_from: None,
             conflict,
         };
         let copy = self.make_at(copy);

@@ -41,7 +41,17 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             None => (self.old.node(node)?, self.old.places(node).into_iter().next()?),
         };
         let Node { body, mode, owner, mtime, xattrs, .. } = row;
-        Some(Make { node, place, body, mode, owner: Some(owner), mtime, xattrs, conflict: None })
+        Some(Make {
+            node,
+            place,
+            body,
+            mode,
+            owner: Some(owner),
+            mtime,
+            xattrs,
+            came_from: None,
+            conflict: None,
+        })
     }
 
     /// The edit wins: a removed file comes back with a content that was based on `spot`.
@@ -80,6 +90,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             owner: None,
             mtime: self.time,
             xattrs: Xattrs::new(),
+            came_from: None,
             conflict: None,
         }
     }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub enum StoreError {
     #[error("{path} was written by a newer fl0wfs (store format {found}; this one knows up to {known})")]
     Newer { path: PathBuf, found: u16, known: u16 },
+    #[error("{path} was written by an older fl0wfs (store format {found}; this one knows {known})")]
+    Older { path: PathBuf, found: u16, known: u16 },
     #[error("{path} holds the state of a {found}, not of a {wanted}")]
     OtherRole { path: PathBuf, found: StoreRole, wanted: StoreRole },
     #[error("{path} is in use by {}", holder(.pid))]

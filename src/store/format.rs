@@ -66,6 +66,9 @@ pub fn check_stamp(db: &DB, path: &Path, wanted: StoreRole) -> Result<(), StoreE
     match Stamp::read(db, path)? {
         None => write_stamp(db, path, wanted),
         Some(stamp) if stamp.format > STORE_FORMAT => Err(newer(path, stamp.format)),
+        Some(Stamp { format: found, .. }) if found < STORE_FORMAT => {
+            Err(StoreError::Older { path: path.to_owned(), found, known: STORE_FORMAT })
+        }
         Some(stamp) if stamp.role != wanted => {
             Err(StoreError::OtherRole { path: path.to_owned(), found: stamp.role, wanted })
         }

@@ -22,7 +22,7 @@ impl RocksStore {
     /// state directory's lock.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] and [`StoreError::OtherRole`] for a store that is not ours to open,
+    /// [`StoreError::Newer`], [`StoreError::Older`] and [`StoreError::OtherRole`] for a store that is not ours to open,
     /// [`StoreError::Full`] where opening needs room, [`StoreError::Unusable`] for all else.
     pub fn open(path: &Path, role: StoreRole) -> Result<RocksStore, StoreError> {
         Ok(RocksStore { engine: Arc::new(Engine::open(path, role)?) })

@@ -5,10 +5,10 @@
 //! travels on bidirectional streams of its own, one request each: a [`ContentRequest`] frame, then one
 //! frame per chunk (for uploads from the member, for downloads from the hub), then a [`ContentReply`].
 
-use super::{HistoryOf, LogEntry, SealedCommit};
+use super::{HistoryOf, LogEntry, OpPlace, SealedCommit};
 use crate::model::{
-    Chain, ChunkId, CommitNumber, Incarnation, MemberName, MemberNumber, Role, Round, Sequence, SpaceId,
-    SpaceName, Timestamp,
+    Chain, ChunkId, CommitNumber, Incarnation, MemberName, MemberNumber, NodeId, Role, Round, Sequence,
+    SpaceId, SpaceName, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub enum Opening {
     Enrol(Enrol),
     Hello(Hello),
+    Visit(Visit),
 }
 
 /// Redeems an invite: the connection's key becomes a device of the space.
@@ -49,6 +50,15 @@ pub struct Hello {
     pub member: Option<(SpaceId, MemberNumber, Incarnation)>,
     /// None where nothing is applied yet.
     pub position: Option<Position>,
+}
+
+/// Opens a conversation of an enrolled device that becomes no member by it: after a [`FromHub::Visited`] it reads by
+/// content streams, and neither side says anything more on the control stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// [`super::WIRE_FORMAT`].
+    pub format: u16,
+    pub space: SpaceName,
 }
 
 /// The hub's answer to a [`Hello`].
@@ -139,6 +149,12 @@ pub enum FromHub {
     },
     /// Names of the space's members, all after a welcome and then each newcomer's.
     Members(Vec<(MemberNumber, MemberName)>),
+    /// Answers [`Opening::Visit`].
+    Visited {
+        space: SpaceId,
+        /// The last sequence of the log.
+        head: Option<Sequence>,
+    },
 }
 
 /// The hub's answer to a commit.
@@ -195,9 +211,23 @@ pub enum ContentRequest {
     Get(Vec<ChunkId>),
     /// As many frames of raw chunk bytes follow.
     Put(Vec<ChunkId>),
-    /// The hub answers with one frame, a [`super::HistoryPage`]: lines older than `before`, newest first, at most
+    /// The hub answers with one frame, a [`super::HistoryPage`]: lines of ops before `before`, newest first, at most
     /// [`super::HISTORY_RECORDS_MAX`].
-    History { of: HistoryOf, before: Option<Sequence>, limit: u32 },
+    History { of: HistoryOf, before: Option<OpPlace>, limit: u32 },
+    /// The hub answers with one frame, a [`super::HistoryPage`]: lines of ops after `after` of the whole space, in
+    /// order, at most [`super::HISTORY_RECORDS_MAX`].
+    Since { after: Option<OpPlace>, limit: u32 },
+    /// The hub answers with one frame, a [`super::HolderPage`]: nodes that stand or stood at a path, the one there now
+    /// first; of the others those whose last change there was before `before`.
+    Holders { path: Vec<u8>, before: Option<Sequence> },
+    /// The hub answers with one frame, a [`super::LogPage`]: entries after a sequence, in order, at most
+    /// [`super::LOG_ENTRIES_MAX`].
+    Log { after: Option<Sequence>, limit: u32 },
+    /// The hub answers with one frame, an `Option<Sequence>`: the last entry that was accepted no later than this.
+    SequenceAt(Timestamp),
+    /// The hub answers with one frame, an `Option<HistoryRecord>`: the line that made this version of a node, in a
+    /// node that took over its content where it vanished into one.
+    VersionOf { node: NodeId, version: Version },
 }
 
 /// The last frame of an upload.

@@ -15,18 +15,21 @@ mod record;
 mod tests;
 
 pub use codec::{Malformed, decode, decode_rest, decode_within, encode};
-pub use history::{HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord};
+pub use history::{
+    HISTORY_RECORDS_MAX, HOLDERS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord, Holder,
+    HolderPage, LOG_ENTRIES_MAX, LogPage, OpPlace,
+};
 pub use key::{Row, RowKey, Rows, check_row, decode_row_key};
 pub use message::{
     Answer, ContentReply, ContentRequest, Enrol, FromHub, FromMember, Hello, Inline, Opening, Position,
-    RefuseReason, Start, Welcome,
+    RefuseReason, Start, Visit, Welcome,
 };
 pub use record::{Commit, LogEntry, SealedCommit, chain_next, commit_digest};
 
 /// Number of the wire encoding; both sides of a connection must speak the same.
-pub const WIRE_FORMAT: u16 = 1;
+pub const WIRE_FORMAT: u16 = 2;
 /// Number of the store encoding.
-pub const STORE_FORMAT: u16 = 1;
+pub const STORE_FORMAT: u16 = 2;
 /// The largest frame on any stream, in bytes without its length prefix.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What a member says takes this much memory at most, beside its bytes. What others are told of it may take more, by the small

@@ -8,6 +8,7 @@ mod full;
 mod hostile;
 mod manifests;
 mod slow;
+mod visits;
 
 use super::*;
 use crate::content::{ManifestBuilder, chunk_id};
@@ -285,6 +286,7 @@ fn make(node: NodeId, name: &str, manifest: Manifest) -> Op {
             owner: None,
             mtime: Timestamp::default(),
             xattrs: Xattrs::new(),
+            came_from: None,
             conflict: None,
         }),
     }

@@ -39,7 +39,17 @@ pub fn mtime(seconds: i64) -> Timestamp {
 
 pub fn make(node: NodeId, place: Place, body: Body) -> Make {
     let xattrs = Xattrs::new();
-    Make { node, place, body, mode: 0o640, owner: None, mtime: mtime(7), xattrs, conflict: None }
+    Make {
+        node,
+        place,
+        body,
+        mode: 0o640,
+        owner: None,
+        mtime: mtime(7),
+        xattrs,
+        came_from: None,
+        conflict: None,
+    }
 }
 
 pub fn dir(counter: u64, parent: u64, name: &str) -> Verb {
@@ -63,7 +73,7 @@ pub fn put_of(node: NodeId, base: u64, mark: u8) -> Put {
         manifest,
         mtime: mtime(8),
         attributes: None,
-        merged: None,
+        came_from: None,
         conflict: None,
     }
 }

@@ -187,7 +187,7 @@ impl Member {
             manifest: content(new),
             mtime: Timestamp::default(),
             attributes: None,
-            merged: None,
+            came_from: None,
             conflict: None,
         };
         let op = Op { time: Timestamp { seconds: self.time, nanos: 0 }, verb: Verb::Put(put) };

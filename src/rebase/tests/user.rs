@@ -35,6 +35,7 @@ impl Member {
             owner: None,
             mtime,
             xattrs: Xattrs::new(),
+            came_from: None,
             conflict: None,
         }));
     }
@@ -63,7 +64,7 @@ impl Member {
             manifest: content(new),
             mtime: Timestamp::default(),
             attributes: None,
-            merged: None,
+            came_from: None,
             conflict: None,
         }));
     }

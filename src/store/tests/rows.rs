@@ -133,6 +133,17 @@ fn a_newer_store_is_refused_by_name() {
 }
 
 #[test]
+fn an_older_store_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    stamp(directory.path(), STORE_FORMAT - 1);
+    let error = RocksStore::open(directory.path(), StoreRole::Member).err().unwrap();
+    assert!(
+        matches!(error, StoreError::Older { found, known: STORE_FORMAT, .. } if found == STORE_FORMAT - 1)
+    );
+}
+
+#[test]
 fn a_newer_store_with_column_families_of_its_own_is_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()));

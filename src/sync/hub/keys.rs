@@ -24,7 +24,7 @@
 use super::records::{Device, TokenHash};
 use crate::model::{ChunkId, CommitNumber, MemberName, MemberNumber, NodeId, Sequence, SpaceId, SpaceName};
 use crate::sync::Kv;
-use crate::wire::decode;
+use crate::wire::{OpPlace, decode};
 use serde::de::DeserializeOwned;
 
 pub(super) fn space_name(name: &SpaceName) -> Vec<u8> {
@@ -99,8 +99,8 @@ impl Keys {
     }
 
     /// Where the history of a node begins that is not newer than `newest`.
-    pub(super) fn history_from(&self, node: NodeId, newest: Sequence) -> Vec<u8> {
-        self.key(b'h', &[&node.to_bytes(), &(!newest.0).to_be_bytes()])
+    pub(super) fn history_from(&self, node: NodeId, newest: OpPlace) -> Vec<u8> {
+        self.history(node, newest.sequence, newest.op)
     }
 
     pub(super) fn history_of(&self, node: NodeId) -> Vec<u8> {
@@ -173,6 +173,12 @@ pub(super) fn read<K: Kv + ?Sized, T: DeserializeOwned>(kv: &K, key: &[u8]) -> O
 pub(super) fn split_sequence(key: &[u8], prefix_bytes: usize) -> (Sequence, &[u8]) {
     let (number, rest) = key[prefix_bytes..].split_first_chunk().expect("keys of ours hold a sequence");
     (Sequence(!u64::from_be_bytes(*number)), rest)
+}
+
+/// The place in the log, both numbers inverted, that a key ends with after `prefix_bytes`.
+pub(super) fn split_place(key: &[u8], prefix_bytes: usize) -> OpPlace {
+    let (sequence, _) = split_sequence(key, prefix_bytes);
+    OpPlace { sequence, op: !trailing_u32(key) }
 }
 
 /// The last 4 bytes of a key as a number.

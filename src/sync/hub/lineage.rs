@@ -7,8 +7,8 @@
 use super::HubSync;
 use super::keys::path_hash;
 use super::records::HistoryRow;
-use crate::model::{Md5Tag, Name, Node, NodeId, Place, Tombstone, Version};
-use crate::ops::{Change, Move, Op, Tree, Verb};
+use crate::model::{Manifest, Name, Node, NodeId, Place, Tombstone, Version};
+use crate::ops::{Change, Move, Op, Origin, Tree, Verb};
 use crate::sync::{Kv, Txn};
 use crate::wire::{HistoryOperation, LogEntry, decode, encode};
 use std::collections::HashMap;
@@ -31,26 +31,21 @@ struct Event {
     operation: HistoryOperation,
     path: Vec<u8>,
     from: Option<Vec<u8>>,
+    came_from: Option<Origin>,
     content: Content,
     save: Option<Save>,
 }
 
 /// A node's content as an op left it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Content {
     version: Version,
-    md5: Option<Md5Tag>,
-    length: u64,
+    manifest: Option<Manifest>,
 }
 
 impl From<&Node> for Content {
     fn from(node: &Node) -> Content {
-        let manifest = node.manifest();
-        Content {
-            version: node.version,
-            md5: manifest.map(|manifest| manifest.md5),
-            length: manifest.map_or(0, |manifest| manifest.length),
-        }
+        Content { version: node.version, manifest: node.manifest().cloned() }
     }
 }
 
@@ -64,12 +59,14 @@ struct Save {
 impl Lineage {
     /// Takes down what `changes` mean, which `op` makes on `tree`; they are not written there yet.
     pub fn note(&mut self, tree: &impl Tree, op_index: u32, op: &Op, changes: &[Change]) {
-        let mut notes = Notes { tree, op: op_index, changes, lineage: self };
+        let came_from = op.verb.came_from();
+        let mut notes = Notes { tree, op: op_index, changes, came_from, lineage: self };
         let node = op.verb.node();
         match &op.verb {
-            Verb::Make(make) => notes.at_place(node, HistoryOperation::Made, &make.place),
-            Verb::Put(put) if put.merged.is_some() => notes.in_place(node, HistoryOperation::Merged),
-            Verb::Put(_) => notes.in_place(node, HistoryOperation::Changed),
+            Verb::Make(make) => {
+                notes.at_place(node, with_content(HistoryOperation::Made, came_from), &make.place)
+            }
+            Verb::Put(_) => notes.in_place(node, with_content(HistoryOperation::Changed, came_from)),
             Verb::SetMeta(_) => notes.in_place(node, HistoryOperation::Attributes),
             Verb::Link(link) => notes.at_place(node, HistoryOperation::Linked, &link.place),
             Verb::Move(step) => notes.moved(step),
@@ -119,6 +116,20 @@ impl Lineage {
     }
 }
 
+/// What is said of an op that brings content, given what that was made of.
+fn with_content(written: HistoryOperation, came_from: Option<Origin>) -> HistoryOperation {
+    match came_from {
+        None => written,
+        Some(Origin::Merged(_)) => HistoryOperation::Merged,
+        Some(Origin::Restored(_)) => HistoryOperation::Restored,
+    }
+}
+
+fn brings_content(operation: HistoryOperation) -> bool {
+    use HistoryOperation::{Changed, Made, Merged, Restored};
+    matches!(operation, Made | Changed | Merged | Restored)
+}
+
 fn joined(mut path: Vec<u8>, name: &Name) -> Vec<u8> {
     if !path.is_empty() {
         path.push(b'/');
@@ -134,6 +145,7 @@ struct Notes<'a, T: Tree> {
     tree: &'a T,
     op: u32,
     changes: &'a [Change],
+    came_from: Option<Origin>,
     lineage: &'a mut Lineage,
 }
 
@@ -144,10 +156,11 @@ impl<T: Tree> Notes<'_, T> {
 
     fn push(&mut self, node: NodeId, operation: HistoryOperation, path: Vec<u8>, from: Option<Vec<u8>>) {
         let mut content = self.content_after(node);
-        if operation == HistoryOperation::Removed {
-            content = Content { md5: None, length: 0, ..content };
+        if !brings_content(operation) {
+            content.manifest = None;
         }
-        self.lineage.events.push(Event { op: self.op, node, operation, path, from, content, save: None });
+        let (op, came_from, save) = (self.op, self.came_from, None);
+        self.lineage.events.push(Event { op, node, operation, path, from, came_from, content, save });
     }
 
     /// The content as the changes leave it; a removed node's as its tombstone has it.
@@ -158,7 +171,7 @@ impl<T: Tree> Notes<'_, T> {
             _ => None,
         });
         let before = || self.tree.node(node).map(|state| Content::from(&state));
-        changed.or_else(before).unwrap_or(Content { version: Version::default(), md5: None, length: 0 })
+        changed.or_else(before).unwrap_or_default()
     }
 
     fn at_place(&mut self, node: NodeId, operation: HistoryOperation, place: &Place) {
@@ -224,8 +237,8 @@ impl HubSync {
             }
             let row = HistoryRow {
                 operation: event.operation,
-                md5: event.content.md5,
-                length: event.content.length,
+                manifest: event.content.manifest,
+                came_from: event.came_from,
                 version: event.content.version,
                 member: entry.member,
                 time: entry.time,
@@ -238,9 +251,8 @@ impl HubSync {
 
     /// Takes out the lines that a save by rename makes up for: the newcomer's last content, and the move aside.
     fn forget_halves<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, survivor: NodeId, save: Save) {
-        use HistoryOperation::{Attributes, Changed, Made, Merged, Renamed};
-        let content = |operation| matches!(operation, Made | Changed | Merged);
-        let mut halves = self.newest_until(txn, save.newcomer, content);
+        use HistoryOperation::{Attributes, Renamed};
+        let mut halves = self.newest_until(txn, save.newcomer, brings_content);
         if save.moved_aside {
             let aside = self.newest_until(txn, survivor, |operation| operation != Attributes);
             let is_aside = aside.last().is_some_and(|(_, operation)| *operation == Renamed);
@@ -283,6 +295,7 @@ mod tests {
             owner: None,
             mtime: Timestamp::default(),
             xattrs: Xattrs::new(),
+            came_from: None,
             conflict: None,
         });
         Op { time: Timestamp::default(), verb }

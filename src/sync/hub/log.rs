@@ -7,7 +7,12 @@ use crate::model::{Chain, CommitNumber, MemberNumber, Sequence, Timestamp};
 use crate::ops::Op;
 use crate::sync::kv::prefix_end;
 use crate::sync::{Kv, Pair, RowTree, Txn};
-use crate::wire::{LogEntry, Position, chain_next, decode, encode};
+use crate::wire::{LOG_ENTRIES_MAX, LogEntry, LogPage, Position, chain_next, decode, encode};
+
+/// Entries of one answer, in bytes; with the largest entry more it stays below a frame.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// And in ops, of which the smallest take far more memory than bytes.
+const PAGE_OPS_MAX: usize = 8_000;
 
 /// A space's tree at one sequence, for a newcomer.
 pub struct Snapshot<'a> {
@@ -40,6 +45,36 @@ impl HubSync {
     ) -> impl Iterator<Item = LogEntry> + use<'a, K> {
         let rows = kv.scan(&self.keys().entry(from), &prefix_end(&self.keys().entries_prefix()));
         rows.map(|(_, value)| decode("log entry", &value).expect("entries of ours decode"))
+    }
+
+    /// Entries after a sequence, in order; at least one where there is one.
+    pub fn log_page<K: Kv + ?Sized>(&self, kv: &K, after: Option<Sequence>, limit: u32) -> LogPage {
+        let limit = limit.clamp(1, LOG_ENTRIES_MAX) as usize;
+        let (mut page, mut bytes, mut ops) = (LogPage::default(), 0, 0);
+        let from = self.keys().entry(Sequence::after(after));
+        for (_, value) in kv.scan(&from, &prefix_end(&self.keys().entries_prefix())) {
+            if page.entries.len() >= limit || bytes > PAGE_BYTES_MAX || ops > PAGE_OPS_MAX {
+                page.more = true;
+                break;
+            }
+            let entry: LogEntry = decode("log entry", &value).expect("entries of ours decode");
+            (bytes, ops) = (bytes + value.len(), ops + entry.ops.len());
+            page.entries.push(entry);
+        }
+        page
+    }
+
+    /// The last entry that was accepted no later than `time`; None before the first. Times in the log never go back, so
+    /// there is one such point.
+    pub fn sequence_at<K: Kv + ?Sized>(&self, kv: &K, time: Timestamp) -> Option<Sequence> {
+        let (mut low, mut high) = (0, self.head(kv)?.0 + 1);
+        // Invariant: entries before `low` are no later than `time`, and those from `high` on are.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let is_later = self.entry_at(kv, Sequence(middle)).is_none_or(|entry| entry.time > time);
+            if is_later { high = middle } else { low = middle + 1 }
+        }
+        low.checked_sub(1).map(Sequence)
     }
 
     /// The tree at the head. `kv` must not change while the rows are taken: a store gives a frozen view for it.

@@ -14,12 +14,14 @@ mod commit;
 mod content;
 mod hello;
 mod history;
+mod history_all;
 mod keys;
 mod leases;
 mod lineage;
 mod log;
 mod records;
 mod spaces;
+mod versions;
 
 pub use accounts::{Invitation, MemberStatus, check_format};
 pub use commit::Judgement;

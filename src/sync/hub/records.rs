@@ -1,9 +1,10 @@
 //! What the hub keeps of devices, members, invites, commits and history.
 
 use crate::model::{
-    Chain, CommitNumber, Digest, Incarnation, Md5Tag, MemberName, MemberNumber, Role, Round, Sequence,
+    Chain, CommitNumber, Digest, Incarnation, Manifest, MemberName, MemberNumber, Role, Round, Sequence,
     Timestamp, Version,
 };
+use crate::ops::Origin;
 use crate::wire::{HistoryOperation, RefuseReason};
 use serde::{Deserialize, Serialize};
 
@@ -99,10 +100,9 @@ pub(super) struct HistoryRow {
     pub path: Vec<u8>,
     /// Where it stood before, if the op moved it.
     pub from: Option<Vec<u8>>,
-    /// The content's tag; None for what has no content, and for a removal.
-    pub md5: Option<Md5Tag>,
-    /// Bytes of content.
-    pub length: u64,
+    /// The content that the op gave the node; None where it left it alone, or there is none.
+    pub manifest: Option<Manifest>,
+    pub came_from: Option<Origin>,
     pub version: Version,
     pub member: MemberNumber,
     pub time: Timestamp,

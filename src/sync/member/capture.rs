@@ -148,7 +148,7 @@ fn put(inode: &Inode, captured: Captured) -> Put {
         manifest: captured.manifest,
         mtime: captured.mtime,
         attributes: None,
-        merged: None,
+        came_from: None,
         conflict: None,
     }
 }

@@ -26,8 +26,17 @@ impl<S: Store> Replica<S> {
         self.transact(now, Durability::Process, |work| {
             let node = work.new_node();
             let embryo = matches!(body, Body::File(_));
-            let make =
-                Make { node, place, body, mode, owner, mtime: now, xattrs: Xattrs::new(), conflict: None };
+            let make = Make {
+                node,
+                place,
+                body,
+                mode,
+                owner,
+                mtime: now,
+                xattrs: Xattrs::new(),
+                came_from: None,
+                conflict: None,
+            };
             let parent = make.place.parent;
             if embryo {
                 work.write_op(&Op { time: now, verb: Verb::Make(make.clone()) })?;

@@ -183,7 +183,17 @@ impl<S: Store> Work<'_, S> {
 
     fn make_of(&mut self, old: &Old, place: Place) -> Make {
         let Node { body, mode, owner, mtime, xattrs, .. } = old.row.clone();
-        Make { node: self.new_node(), place, body, mode, owner: Some(owner), mtime, xattrs, conflict: None }
+        Make {
+            node: self.new_node(),
+            place,
+            body,
+            mode,
+            owner: Some(owner),
+            mtime,
+            xattrs,
+            came_from: None,
+            conflict: None,
+        }
     }
 
     fn free_place(&self, place: &Place) -> Place {
@@ -223,7 +233,7 @@ fn put_on(there: &Node, old: &Old, manifest: &Manifest) -> Put {
         manifest: manifest.clone(),
         mtime: old.row.mtime,
         attributes: None,
-        merged: None,
+        came_from: None,
         conflict: None,
     }
 }

@@ -204,7 +204,9 @@ impl<S: Store> Work<'_, S> {
                     self.txn.put(keys::member(number), encode(&name));
                 }
             }
-            FromHub::Enrolled { .. } => self.disconnect(None, "the hub answered out of turn".into()),
+            FromHub::Enrolled { .. } | FromHub::Visited { .. } => {
+                self.disconnect(None, "the hub answered out of turn".into())
+            }
         }
         Ok(())
     }

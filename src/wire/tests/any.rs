@@ -1,7 +1,10 @@
 //! Arbitrary values of everything that is encoded.
 
 use crate::model::*;
-use crate::ops::{Attributes, ConflictRow, Drop, Link, Make, Merged, Move, Op, Put, Replaced, SetMeta, Verb};
+use crate::ops::{
+    Attributes, ConflictRow, Drop, Link, Make, Merged, Move, Op, Origin, Put, Replaced, Restored, SetMeta,
+    Verb,
+};
 use crate::wire::*;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -25,11 +28,11 @@ pub fn place() -> impl Strategy<Value = Place> {
     (node_id(), name()).prop_map(|(parent, name)| Place { parent, name })
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
+pub fn time() -> impl Strategy<Value = Timestamp> {
     (any::<i64>(), 0..1_000_000_000u32).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
 }
 
-fn version() -> impl Strategy<Value = Version> {
+pub fn version() -> impl Strategy<Value = Version> {
     any::<u64>().prop_map(Version)
 }
 
@@ -37,7 +40,7 @@ fn owner() -> impl Strategy<Value = Owner> {
     any::<(u32, u32)>().prop_map(|(uid, gid)| Owner { uid, gid })
 }
 
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
+pub fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..20)
 }
 
@@ -45,7 +48,7 @@ fn xattrs() -> impl Strategy<Value = Xattrs> {
     btree_map(bytes(), bytes(), 0..3)
 }
 
-fn chunk() -> impl Strategy<Value = ChunkId> {
+pub fn chunk() -> impl Strategy<Value = ChunkId> {
     any::<[u8; 32]>().prop_map(ChunkId)
 }
 
@@ -123,10 +126,21 @@ pub fn conflict_row() -> impl Strategy<Value = ConflictRow> {
     (conflict(), option::of(node_id())).prop_map(|(conflict, copy)| ConflictRow { conflict, copy })
 }
 
+pub fn origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        (version(), version(), version()).prop_map(|(base, local, remote)| Origin::Merged(Merged {
+            base,
+            local,
+            remote
+        })),
+        (node_id(), version()).prop_map(|(node, version)| Origin::Restored(Restored { node, version })),
+    ]
+}
+
 fn make() -> impl Strategy<Value = Make> {
-    let named = (node_id(), place(), body(), option::of(conflict()));
+    let named = (node_id(), place(), body(), option::of(origin()), option::of(conflict()));
     (named, any::<u16>(), option::of(owner()), time(), xattrs()).prop_map(
-        |((node, place, body, conflict), mode, owner, mtime, xattrs)| Make {
+        |((node, place, body, came_from, conflict), mode, owner, mtime, xattrs)| Make {
             node,
             place,
             body,
@@ -134,6 +148,7 @@ fn make() -> impl Strategy<Value = Make> {
             owner,
             mtime,
             xattrs,
+            came_from,
             conflict,
         },
     )
@@ -142,17 +157,15 @@ fn make() -> impl Strategy<Value = Make> {
 fn put() -> impl Strategy<Value = Put> {
     let attributes = (any::<u16>(), option::of(owner()), xattrs());
     let attributes = attributes.prop_map(|(mode, owner, xattrs)| Attributes { mode, owner, xattrs });
-    let merged = (version(), version(), version());
-    let merged = merged.prop_map(|(base, local, remote)| Merged { base, local, remote });
-    let extra = (option::of(attributes), option::of(merged), option::of(conflict()));
+    let extra = (option::of(attributes), option::of(origin()), option::of(conflict()));
     (node_id(), version(), manifest(), time(), extra).prop_map(
-        |(node, base, manifest, mtime, (attributes, merged, conflict))| Put {
+        |(node, base, manifest, mtime, (attributes, came_from, conflict))| Put {
             node,
             base,
             manifest,
             mtime,
             attributes,
-            merged,
+            came_from,
             conflict,
         },
     )
@@ -220,7 +233,7 @@ fn space_name() -> impl Strategy<Value = SpaceName> {
     plain().prop_map(|text| SpaceName::new(text).expect("a plain name"))
 }
 
-fn member_name() -> impl Strategy<Value = MemberName> {
+pub fn member_name() -> impl Strategy<Value = MemberName> {
     plain().prop_map(|text| MemberName::new(text).expect("a plain name"))
 }
 
@@ -245,7 +258,9 @@ pub fn opening() -> impl Strategy<Value = Opening> {
     let enrol = (any::<u16>(), space_name(), bytes(), member_name());
     let enrol =
         enrol.prop_map(|(format, space, token, name)| Opening::Enrol(Enrol { format, space, token, name }));
-    prop_oneof![hello, enrol]
+    let visit = (any::<u16>(), space_name());
+    let visit = visit.prop_map(|(format, space)| Opening::Visit(Visit { format, space }));
+    prop_oneof![hello, enrol, visit]
 }
 
 fn welcome() -> impl Strategy<Value = Welcome> {
@@ -325,18 +340,8 @@ pub fn from_hub() -> impl Strategy<Value = FromHub> {
             space,
         }),
         vec((member(), member_name()), 0..4).prop_map(FromHub::Members),
-    ]
-}
-
-pub fn content_request() -> impl Strategy<Value = ContentRequest> {
-    let chunks = || vec(chunk(), 0..4);
-    let of = prop_oneof![bytes().prop_map(HistoryOf::Path), node_id().prop_map(HistoryOf::Node)];
-    prop_oneof![
-        chunks().prop_map(ContentRequest::Get),
-        chunks().prop_map(ContentRequest::Put),
-        (of, option::of(any::<u64>()), any::<u32>()).prop_map(|(of, before, limit)| {
-            ContentRequest::History { of, before: before.map(Sequence), limit }
-        }),
+        (space_id(), option::of(any::<u64>()))
+            .prop_map(|(space, head)| FromHub::Visited { space, head: head.map(Sequence) }),
     ]
 }
 

@@ -1,10 +1,13 @@
 //! Encodings held still. A difference here means members, hubs and stores of before no longer understand: it
 //! needs another [`WIRE_FORMAT`] or [`STORE_FORMAT`], not another constant.
 
-use super::golden_bytes::{MESSAGES, RECORDS, ROWS, VERBS};
+use super::golden_bytes::{MESSAGES, QUESTIONS, RECORDS, ROWS, VERBS};
 use super::*;
 use crate::model::*;
-use crate::ops::{Attributes, ConflictRow, Drop, Link, Make, Merged, Move, Op, Put, Replaced, SetMeta, Verb};
+use crate::ops::{
+    Attributes, ConflictRow, Drop, Link, Make, Merged, Move, Op, Origin, Put, Replaced, Restored, SetMeta,
+    Verb,
+};
 use data_encoding::HEXLOWER;
 
 const TIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 };
@@ -46,20 +49,26 @@ fn make(body: Body) -> Make {
         owner,
         mtime: LATER,
         xattrs: xattrs(),
+        came_from: None,
         conflict: None,
     }
 }
 
 fn put() -> Put {
     let (base, mtime) = (Version(2), LATER);
-    Put { node: NODE, base, manifest: manifest(), mtime, attributes: None, merged: None, conflict: None }
+    Put { node: NODE, base, manifest: manifest(), mtime, attributes: None, came_from: None, conflict: None }
 }
 
 fn full_put() -> Put {
     let attributes = Some(Attributes { mode: 0o755, owner: None, xattrs: xattrs() });
-    let merged = Some(Merged { base: Version(1), local: Version(2), remote: Version(300) });
+    let came_from =
+        Some(Origin::Merged(Merged { base: Version(1), local: Version(2), remote: Version(300) }));
     let tree = Manifest { chunks: ChunkList::Tree(manifest().extents().to_vec()), ..manifest() };
-    Put { manifest: tree, attributes, merged, conflict: Some(conflict()), ..put() }
+    Put { manifest: tree, attributes, came_from, conflict: Some(conflict()), ..put() }
+}
+
+fn restored() -> Option<Origin> {
+    Some(Origin::Restored(Restored { node: OTHER, version: Version(300) }))
 }
 
 fn set_meta() -> SetMeta {
@@ -80,6 +89,7 @@ fn verbs() -> Vec<(&'static str, Verb)> {
         ("make symlink", Verb::Make(make(Body::Symlink(b"../target".to_vec())))),
         ("make fifo", Verb::Make(make(Body::Special(Special::Fifo)))),
         ("make device", Verb::Make(make(Body::Special(device)))),
+        ("make restored", Verb::Make(Make { came_from: restored(), ..make(Body::Directory) })),
         ("put", Verb::Put(put())),
         ("put with everything", Verb::Put(full_put())),
         ("set-meta", Verb::SetMeta(set_meta())),
@@ -108,14 +118,16 @@ fn hello(known: bool) -> Opening {
     let position = known.then_some(Position { sequence: Sequence(1000), chain: Chain([3; 32]) });
     let space = SpaceName::new("work").expect("a plain name");
     let name = MemberName::new("laptop").expect("a plain name");
-    Opening::Hello(Hello { format: 1, space, name, member, position })
+    Opening::Hello(Hello { format: 2, space, name, member, position })
 }
 
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
     let chain = Chain([4; 32]);
     let name = || MemberName::new("laptop").expect("a plain name");
     let space = SpaceName::new("work").expect("a plain name");
-    let enrol = Opening::Enrol(Enrol { format: 1, space, token: b"secret".to_vec(), name: name() });
+    let enrol = Opening::Enrol(Enrol { format: 2, space, token: b"secret".to_vec(), name: name() });
+    let visit = Opening::Visit(Visit { format: 2, space: SpaceName::new("work").expect("a plain name") });
+    let visited = FromHub::Visited { space: SpaceId([1; 16]), head: Some(Sequence(1000)) };
     let welcome = FromHub::Welcome(Welcome {
         space: SpaceId([1; 16]),
         member: MemberNumber(7),
@@ -149,28 +161,50 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("refused", encode(&FromHub::Refused { reason: RefuseReason::Revoked, detail: String::new() })),
         ("get", encode(&ContentRequest::Get(vec![ChunkId([7; 32])]))),
         ("damaged", encode(&ContentReply::Damaged(ChunkId([8; 32])))),
-        ("history request", encode(&history_request())),
-        ("history page", encode(&history_page())),
+        ("visit", encode(&visit)),
+        ("visited", encode(&visited)),
     ]
 }
 
-fn history_request() -> ContentRequest {
-    ContentRequest::History { of: HistoryOf::Path(b"a/b".to_vec()), before: Some(Sequence(300)), limit: 50 }
+fn questions() -> Vec<(&'static str, Vec<u8>)> {
+    let place = OpPlace { sequence: Sequence(300), op: 4 };
+    let of = |of| ContentRequest::History { of, before: Some(place), limit: 50 };
+    let since = ContentRequest::Since { after: Some(place), limit: 50 };
+    let holders = ContentRequest::Holders { path: b"a/b".to_vec(), before: Some(Sequence(300)) };
+    let log = ContentRequest::Log { after: Some(Sequence(300)), limit: 50 };
+    let holder = Holder {
+        node: NODE,
+        until: Some(Sequence(300)),
+        successor: Some(Successor { node: OTHER, version: Version(2) }),
+    };
+    vec![
+        ("history of a path", encode(&of(HistoryOf::Path(b"a/b".to_vec())))),
+        ("history of a node", encode(&of(HistoryOf::Node(NODE)))),
+        ("history of the space", encode(&of(HistoryOf::Space))),
+        ("history since", encode(&since)),
+        ("holders", encode(&holders)),
+        ("log", encode(&log)),
+        ("sequence at", encode(&ContentRequest::SequenceAt(TIME))),
+        ("version of", encode(&ContentRequest::VersionOf { node: NODE, version: Version(4) })),
+        ("history page", encode(&history_page())),
+        ("holder page", encode(&HolderPage { holders: vec![holder], more: true })),
+        ("log page", encode(&LogPage { entries: vec![entry()], more: true })),
+    ]
 }
 
 fn history_page() -> HistoryPage {
     let record = HistoryRecord {
-        sequence: Sequence(1000),
+        at: OpPlace { sequence: Sequence(1000), op: 3 },
         node: NODE,
         member: MemberNumber(7),
         name: MemberName::new("laptop").expect("a plain name"),
         time: TIME,
-        operation: HistoryOperation::Renamed,
+        operation: HistoryOperation::Restored,
         path: b"a/b".to_vec(),
         from: Some(b"c".to_vec()),
-        md5: Some(manifest().md5),
-        length: 5,
+        manifest: Some(manifest()),
         version: Version(4),
+        came_from: restored(),
     };
     HistoryPage { records: vec![record], more: true }
 }
@@ -227,6 +261,11 @@ fn verbs_are_encoded_as_they_always_were() {
 #[test]
 fn messages_are_encoded_as_they_always_were() {
     check(messages(), MESSAGES);
+}
+
+#[test]
+fn questions_about_history_are_encoded_as_they_always_were() {
+    check(questions(), QUESTIONS);
 }
 
 #[test]

@@ -6,27 +6,32 @@ pub const VERBS: &[(&str, &str)] = &[
         "make file",
         "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d65001111111111111111111111111111111102fc0500100000\
          0201abababababababababababababababababababababababababababababababab0500fc00001000fba40101fbe803\
-         6401fcffc99a3b0106757365722e6b017601fc70110100fd0000000000010000090101030401fcffc99a3b",
+         6401fcffc99a3b0106757365722e6b01760001fc70110100fd0000000000010000090101030401fcffc99a3b",
     ),
     (
         "make directory",
         "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d6501fba40101fbe8036401fcffc99a3b0106757365722e6b01\
-         7600",
+         760000",
     ),
     (
         "make symlink",
         "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d6502092e2e2f746172676574fba40101fbe8036401fcffc99a\
-         3b0106757365722e6b017600",
+         3b0106757365722e6b01760000",
     ),
     (
         "make fifo",
         "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d650300fba40101fbe8036401fcffc99a3b0106757365722e6b\
-         017600",
+         01760000",
     ),
     (
         "make device",
         "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d650303fb0108fba40101fbe8036401fcffc99a3b0106757365\
-         722e6b017600",
+         722e6b01760000",
+    ),
+    (
+        "make restored",
+        "0101fc00e2a7cafc15cd5b070007fb2c010001046e616d6501fba40101fbe8036401fcffc99a3b0106757365722e6b01\
+         760101fc70110100fd0000000000010000fb2c0100",
     ),
     (
         "put",
@@ -37,7 +42,7 @@ pub const VERBS: &[(&str, &str)] = &[
         "put with everything",
         "0101fc00e2a7cafc15cd5b070107fb2c01021111111111111111111111111111111102fc05001000010201ababababab\
          ababababababababababababababababababababababababababab0500fc0000100001fcffc99a3b01fbed0100010675\
-         7365722e6b0176010102fb2c0101fc70110100fd0000000000010000090101030401fcffc99a3b",
+         7365722e6b017601000102fb2c0101fc70110100fd0000000000010000090101030401fcffc99a3b",
     ),
     (
         "set-meta",
@@ -62,13 +67,13 @@ pub const VERBS: &[(&str, &str)] = &[
 
 /// Messages of both sides.
 pub const MESSAGES: &[(&str, &str)] = &[
-    ("first hello", "010104776f726b066c6170746f700000"),
+    ("first hello", "010204776f726b066c6170746f700000"),
     (
         "hello",
-        "010104776f726b066c6170746f7001010101010101010101010101010101010702020202020202020202020202020202\
+        "010204776f726b066c6170746f7001010101010101010101010101010101010702020202020202020202020202020202\
          01fbe8030303030303030303030303030303030303030303030303030303030303030303",
     ),
-    ("enrol", "000104776f726b06736563726574066c6170746f70"),
+    ("enrol", "000204776f726b06736563726574066c6170746f70"),
     (
         "welcome",
         "000101010101010101010101010101010107066c6170746f7002020202020202020202020202020202010b01fbe80301\
@@ -99,11 +104,31 @@ pub const MESSAGES: &[(&str, &str)] = &[
     ("refused", "010100"),
     ("get", "00010707070707070707070707070707070707070707070707070707070707070707"),
     ("damaged", "020808080808080808080808080808080808080808080808080808080808080808"),
-    ("history request", "020003612f6201fb2c0132"),
+    ("visit", "020204776f726b"),
+    ("visited", "0a0101010101010101010101010101010101fbe803"),
+];
+
+/// Questions about history and their answers.
+pub const QUESTIONS: &[(&str, &str)] = &[
+    ("history of a path", "020003612f6201fb2c010432"),
+    ("history of a node", "020107fb2c0101fb2c010432"),
+    ("history of the space", "020201fb2c010432"),
+    ("history since", "0301fb2c010432"),
+    ("holders", "0403612f6201fb2c01"),
+    ("log", "0501fb2c0132"),
+    ("sequence at", "06fc00e2a7cafc15cd5b07"),
+    ("version of", "0707fb2c0104"),
     (
         "history page",
-        "01fbe80307fb2c0107066c6170746f70fc00e2a7cafc15cd5b070503612f620101630111111111111111111111111111\
-         11111102050401",
+        "01fbe8030307fb2c0107066c6170746f70fc00e2a7cafc15cd5b070303612f6201016301111111111111111111111111\
+         1111111102fc05001000000201abababababababababababababababababababababababababababababababab0500fc\
+         00001000040101fc70110100fd0000000000010000fb2c0101",
+    ),
+    ("holder page", "0107fb2c0101fb2c0101fc70110100fd00000000000100000201"),
+    (
+        "log page",
+        "01fbe803070cfc00e2a7cafc15cd5b0701fc00e2a7cafc15cd5b070507fb2c010001046e616d6502cccccccccccccccc\
+         cccccccccccccccccccccccccccccccccccccccccccccccc01",
     ),
 ];
 
@@ -115,7 +140,7 @@ pub const RECORDS: &[(&str, &str)] = &[
          cccccccccccccccccccccccccccccccccccccccccccccc",
     ),
     ("chain", "85b5e7f374f422745ae99df1c7e62a39841503d17f34af9ac47b28a880fdb4bb"),
-    ("commit digest", "6adb1ed050b626748fb68606f7de158801261df0ba71c5bd71abcc14c9b9592c"),
+    ("commit digest", "8f70e159255b26faff45c61b0af4cae564d3320f76cc4222ee950b226cf5bca4"),
 ];
 
 /// A tree's rows and their keys.

@@ -1,7 +1,7 @@
 //! What is encoded reads back, whole and alone; what is not an encoding is refused.
 
-use super::any;
 use super::*;
+use super::{any, any_history};
 use crate::model::{Node, Tombstone};
 use crate::ops::ConflictRow;
 use proptest::prelude::*;
@@ -42,6 +42,8 @@ fn check_all_survive(bytes: &[u8]) -> Outcome {
     check_survives::<ContentRequest>(bytes)?;
     check_survives::<ContentReply>(bytes)?;
     check_survives::<HistoryPage>(bytes)?;
+    check_survives::<HolderPage>(bytes)?;
+    check_survives::<LogPage>(bytes)?;
     check_survives::<LogEntry>(bytes)?;
     check_survives::<SealedCommit>(bytes)?;
     check_survives::<Node>(bytes)?;
@@ -71,9 +73,18 @@ proptest! {
     }
 
     #[test]
-    fn messages_about_content_read_back(request in any::content_request(), reply in any::content_reply(), cut: Index) {
+    fn messages_about_content_read_back(request in any_history::content_request(), reply in any::content_reply(), cut: Index) {
         check_reads_back(&request, cut)?;
         check_reads_back(&reply, cut)?;
+    }
+
+    #[test]
+    fn pages_of_history_read_back(
+        history in any_history::history_page(), holders in any_history::holder_page(), log in any_history::log_page(), cut: Index,
+    ) {
+        check_reads_back(&history, cut)?;
+        check_reads_back(&holders, cut)?;
+        check_reads_back(&log, cut)?;
     }
 
     #[test]

@@ -23,8 +23,12 @@ fn rows() -> Vec<Vec<u8>> {
         operation: HistoryOperation::Merged,
         path: b"a".to_vec(),
         from: Some(b"b".to_vec()),
-        md5: Some(Md5Tag { digest: [8; 16], parts: 0 }),
-        length: 9,
+        manifest: Some(Manifest {
+            md5: Md5Tag { digest: [8; 16], parts: 0 },
+            length: 9,
+            ..Manifest::empty()
+        }),
+        came_from: Some(Origin::Merged(Merged { base: Version(1), local: Version(2), remote: Version(3) })),
         version: Version(10),
         member: MEMBER,
         time: TIME,
@@ -80,7 +84,7 @@ fn rows_are_encoded_as_they_always_were() {
         "01010101010101010101010101010101010101010101010101010101010101010107",
         "0203fc00e2a7ca05",
         "010101010101010101010101010101010101010101010101010101010101010102",
-        "020161010162010808080808080808080808080808080800090a07fc00e2a7ca05",
+        "02016101016201080808080808080808080808080808080009000001000102030a07fc00e2a7ca05",
         "0101010101010101010101010101010104776f726bfc00e2a7ca05",
     ];
     check(rows(), known);

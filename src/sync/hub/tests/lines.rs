@@ -3,7 +3,7 @@
 use super::*;
 use HistoryOperation::*;
 
-fn lines_of(bench: &Bench, path: &str) -> Vec<HistoryRecord> {
+pub(super) fn lines_of(bench: &Bench, path: &str) -> Vec<HistoryRecord> {
     let page = bench.hub.log_of(&bench.kv, &HistoryOf::Path(path.into()), None, 100);
     assert!(!page.more);
     page.records
@@ -14,36 +14,36 @@ fn shape(records: &[HistoryRecord]) -> Vec<(HistoryOperation, u64, Option<String
     records.iter().map(|record| (record.operation, record.version.0, record.md5_text())).collect()
 }
 
-fn tag(content: &[u8]) -> Option<String> {
+pub(super) fn tag(content: &[u8]) -> Option<String> {
     Some(cut(content).0.md5.to_string())
 }
 
-struct Author {
-    bench: Bench,
-    member: MemberNumber,
+pub(super) struct Author {
+    pub bench: Bench,
+    pub member: MemberNumber,
     commits: u64,
 }
 
 impl Author {
-    fn new() -> Author {
+    pub fn new() -> Author {
         let mut bench = Bench::new();
         let member = bench.join(1, Role::Writer, "ada").member;
         Author { bench, member, commits: 0 }
     }
 
-    fn node(&self, counter: u64) -> NodeId {
+    pub fn node(&self, counter: u64) -> NodeId {
         node(self.member, counter)
     }
 
-    fn file(&self, counter: u64, name: &str, content: &[u8]) -> Op {
+    pub fn file(&self, counter: u64, name: &str, content: &[u8]) -> Op {
         make(self.node(counter), NodeId::ROOT, name, Body::File(self.bench.content(content)))
     }
 
-    fn put(&self, counter: u64, base: u64, content: &[u8]) -> Op {
+    pub fn put(&self, counter: u64, base: u64, content: &[u8]) -> Op {
         put(self.node(counter), base, self.bench.content(content))
     }
 
-    fn commit(&mut self, ops: Vec<Op>) -> Sequence {
+    pub fn commit(&mut self, ops: Vec<Op>) -> Sequence {
         self.commits += 1;
         self.bench.accepted(self.member, self.commits, ops)
     }
@@ -63,17 +63,20 @@ fn a_file_made_changed_renamed_removed_and_made_again_has_a_line_for_each() {
         [
             (Made, 1, tag(b"anew")),
             (Removed, 3, Some("0".into())),
-            (Renamed, 2, tag(b"two")),
+            (Renamed, 2, None),
             (Changed, 2, tag(b"two")),
             (Made, 1, tag(b"one")),
         ]
     );
-    let sequences: Vec<u64> = lines.iter().map(|line| line.sequence.0).collect();
+    let sequences: Vec<u64> = lines.iter().map(|line| line.at.sequence.0).collect();
     assert_eq!(sequences, [4, 3, 2, 1, 0]);
     assert_eq!((lines[2].path.as_slice(), lines[2].from.as_deref()), (&b"b"[..], Some(&b"a"[..])));
-    assert_eq!((lines[0].name.as_str(), lines[0].length), ("ada", 4));
+    assert_eq!(
+        (lines[0].name.as_str(), lines[0].manifest.as_ref().map(|manifest| manifest.length)),
+        ("ada", Some(4))
+    );
     // At the old path the story ends with the rename.
-    assert_eq!(shape(&lines_of(&author.bench, "a"))[0], (Renamed, 2, tag(b"two")));
+    assert_eq!(shape(&lines_of(&author.bench, "a"))[0], (Renamed, 2, None));
     assert_eq!(lines_of(&author.bench, "a").len(), 3);
     assert_eq!(lines_of(&author.bench, "c"), []);
 }
@@ -86,7 +89,7 @@ fn a_save_by_rename_over_is_one_line() {
     author.commit(vec![rename(author.node(3), "tmp", "doc", Some((author.node(2), 1)))]);
     let lines = lines_of(&author.bench, "doc");
     assert_eq!(shape(&lines), [(Changed, 2, tag(b"two")), (Made, 1, tag(b"one"))]);
-    assert_eq!((lines[0].node, lines[0].sequence), (author.node(2), Sequence(2)));
+    assert_eq!((lines[0].node, lines[0].at.sequence), (author.node(2), Sequence(2)));
     // Asked for the temporary name, the log follows its content to where it is now.
     assert_eq!(lines_of(&author.bench, "tmp"), lines);
     let by_node = author.bench.hub.log_of(&author.bench.kv, &HistoryOf::Node(author.node(3)), None, 10);
@@ -172,7 +175,7 @@ fn pages_follow_each_other_without_gap_or_overlap() {
             let of = HistoryOf::Path(b"a".to_vec());
             let page = author.bench.hub.log_of(&author.bench.kv, &of, before, limit);
             assert!(!page.records.is_empty());
-            before = page.records.last().map(|line| line.sequence);
+            before = page.records.last().map(|line| line.at);
             lines.extend(page.records);
             if !page.more {
                 break;

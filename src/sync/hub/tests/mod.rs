@@ -6,11 +6,12 @@ mod golden;
 mod greetings;
 mod leases;
 mod lines;
+mod questions;
 
 use super::*;
 use crate::content::{ManifestBuilder, chunk_id};
 use crate::model::*;
-use crate::ops::{Drop, Make, Move, Op, Put, Replaced, SetMeta, Verb};
+use crate::ops::{Drop, Make, Merged, Move, Op, Origin, Put, Replaced, Restored, SetMeta, Verb};
 use crate::sync::{Durability, MemoryKv, Store, Txn};
 use crate::wire::*;
 use std::cell::RefCell;
@@ -173,6 +174,7 @@ fn make(node: NodeId, parent: NodeId, name: &str, body: Body) -> Op {
         owner: None,
         mtime: seconds(5),
         xattrs: Xattrs::new(),
+        came_from: None,
         conflict: None,
     }))
 }
@@ -188,7 +190,7 @@ fn put(node: NodeId, base: u64, manifest: Manifest) -> Op {
         manifest,
         mtime: seconds(6),
         attributes: None,
-        merged: None,
+        came_from: None,
         conflict: None,
     }))
 }
