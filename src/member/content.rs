@@ -2,7 +2,7 @@
 
 use super::assemble::Assembler;
 use crate::content::{self, ExtentReader, Step};
-use crate::model::{ChunkId, ChunkList, Digest, Manifest, NodeId};
+use crate::model::{ChunkId, ChunkList, Digest, Extent, Manifest, NodeId};
 use crate::net::{Closed, Connection, ReceiveError, SendError};
 use crate::wire::{ContentReply, ContentRequest};
 use serde::de::DeserializeOwned;
@@ -103,24 +103,51 @@ pub struct Wanted {
     pub manifest: Manifest,
 }
 
-/// The next chunks of a content with their offsets, none at its end; the lists are fetched as they are come to.
-async fn next_places<A: Assembler>(
-    connection: &Connection,
-    assembler: &A,
-    content: Digest,
+/// A chunk and where it stands in its content; bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub chunk: ChunkId,
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Chunks that need no network.
+pub trait Nearby: Send + Sync {
+    fn chunk(&self, chunk: ChunkId) -> Option<Vec<u8>>;
+
+    /// A chunk of which it is known where it stands in its content.
+    fn piece(&self, piece: &Piece) -> Option<Vec<u8>> {
+        self.chunk(piece.chunk)
+    }
+}
+
+/// What an assembler has of one content.
+struct Assembled<'a, A>(&'a A, Digest);
+
+impl<A: Assembler> Nearby for Assembled<'_, A> {
+    fn chunk(&self, chunk: ChunkId) -> Option<Vec<u8>> {
+        self.0.local(self.1, chunk)
+    }
+}
+
+/// The next chunks of a content, none at its end; the lists are fetched as they are come to.
+async fn next_pieces(
+    connection: Option<&Connection>,
+    nearby: &impl Nearby,
     (reader, offset): (&mut ExtentReader, &mut u64),
-) -> Result<Vec<(ChunkId, u64)>, ContentError> {
-    let mut places = Vec::new();
-    while places.len() < CHUNKS_PER_STREAM_MAX {
+) -> Result<Vec<Piece>, ContentError> {
+    let mut pieces = Vec::new();
+    while pieces.len() < CHUNKS_PER_STREAM_MAX {
         match reader.step()? {
-            Step::Extent(extent) => {
-                places.extend(extent.chunk.map(|chunk| (chunk, *offset)));
-                *offset += extent.length;
+            Step::Extent(Extent { chunk, length }) => {
+                pieces.extend(chunk.map(|chunk| Piece { chunk, offset: *offset, length }));
+                *offset += length;
             }
-            Step::Fetch(list) => match assembler.local(content, list) {
+            Step::Fetch(list) => match nearby.chunk(list) {
                 Some(bytes) => reader.take(&bytes)?,
                 None => {
                     let mut listed = Ok(());
+                    let connection = connection.ok_or(ContentError::Offline)?;
                     fetch_chunks(connection, &[list], |_, bytes| {
                         listed = reader.take(&bytes);
                         Ok(())
@@ -132,11 +159,49 @@ async fn next_places<A: Assembler>(
             Step::Named(_) | Step::End => break,
         }
     }
-    Ok(places)
+    Ok(pieces)
+}
+
+/// Hands a content's bytes to `write`, offset by offset, in bounded memory: what is nearby from there, the rest from the
+/// hub, if it is reached.
+///
+/// # Errors
+/// [`ContentError::Offline`] where the hub is needed and there is no connection, and others; part is written then.
+pub async fn assemble(
+    connection: Option<&Connection>,
+    nearby: &impl Nearby,
+    manifest: &Manifest,
+    mut write: impl FnMut(u64, &[u8]) -> std::io::Result<()>,
+) -> Result<(), ContentError> {
+    let (mut reader, mut offset) = (ExtentReader::new(manifest), 0);
+    loop {
+        let group = next_pieces(connection, nearby, (&mut reader, &mut offset)).await?;
+        if group.is_empty() {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for piece in group {
+            match tokio::task::block_in_place(|| nearby.piece(&piece)) {
+                Some(bytes) => tokio::task::block_in_place(|| write(piece.offset, &bytes))?,
+                None => missing.push(piece),
+            }
+        }
+        if missing.is_empty() {
+            continue;
+        }
+        let chunks: Vec<ChunkId> = missing.iter().map(|piece| piece.chunk).collect();
+        let mut offsets = missing.iter().map(|piece| piece.offset);
+        fetch_chunks(connection.ok_or(ContentError::Offline)?, &chunks, |_, bytes| {
+            let offset = offsets.next().expect("an offset per chunk");
+            tokio::task::block_in_place(|| write(offset, &bytes))?;
+            Ok(())
+        })
+        .await?;
+    }
 }
 
 /// The bytes that a content takes on disk, as far as its manifest tells holes.
-fn data_of(manifest: &Manifest) -> u64 {
+pub fn data_of(manifest: &Manifest) -> u64 {
     match &manifest.chunks {
         ChunkList::Flat(extents) => {
             extents.iter().filter(|extent| extent.chunk.is_some()).map(|extent| extent.length).sum()
@@ -155,29 +220,9 @@ pub async fn fetch_large<A: Assembler>(
         return Ok(file);
     }
     let Wanted { manifest, content, .. } = wanted;
-    let (mut reader, mut offset) = (ExtentReader::new(manifest), 0);
     let staging = assembler.begin(manifest.length, data_of(manifest))?;
-    loop {
-        let group = next_places(connection, assembler, *content, (&mut reader, &mut offset)).await?;
-        if group.is_empty() {
-            break;
-        }
-        let mut missing = Vec::new();
-        for (chunk, offset) in group {
-            match assembler.local(*content, chunk) {
-                Some(bytes) => assembler.write(&staging, offset, &bytes)?,
-                None => missing.push((chunk, offset)),
-            }
-        }
-        let chunks: Vec<ChunkId> = missing.iter().map(|(chunk, _)| *chunk).collect();
-        let mut offsets = missing.iter().map(|(_, offset)| *offset);
-        fetch_chunks(connection, &chunks, |_, bytes| {
-            let offset = offsets.next().expect("an offset per chunk");
-            tokio::task::block_in_place(|| assembler.write(&staging, offset, &bytes))?;
-            Ok(())
-        })
-        .await?;
-    }
+    let write = |offset, bytes: &[u8]| assembler.write(&staging, offset, bytes);
+    assemble(Some(connection), &Assembled(assembler, *content), manifest, write).await?;
     Ok(tokio::task::block_in_place(|| assembler.finish(staging))?)
 }
 
@@ -209,3 +254,7 @@ pub async fn fetch_small<A: Assembler>(
     })
     .await
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

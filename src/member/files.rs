@@ -31,6 +31,14 @@ impl Files {
         &self.root
     }
 
+    /// Makes a staged file hold what a backing file holds.
+    ///
+    /// # Errors
+    /// ENOENT where there is no such file, and others from the kernel.
+    pub fn copy_to(&self, file: u64, staging: &Staging) -> io::Result<()> {
+        staging.begin_with(numbered(file)).map_err(to_io)
+    }
+
     /// Makes a file survive the loss of power.
     ///
     /// # Errors
@@ -70,6 +78,13 @@ impl ContentFiles for Files {
 
 /// Content that comes over the network is put together here.
 pub struct Arriving<'a>(pub &'a Shared);
+
+impl Arriving<'_> {
+    /// Makes a staged file all hole again.
+    pub fn clear(&self, staging: &Staging, length: u64) -> io::Result<()> {
+        staging.set_len(0).and_then(|()| staging.set_len(length)).map_err(to_io)
+    }
+}
 
 impl Assembler for Arriving<'_> {
     type Staging = Staging;

@@ -12,6 +12,7 @@ pub mod options;
 pub mod mounts;
 pub mod control;
 mod answer;
+mod aside;
 mod assemble;
 mod content;
 mod driver;

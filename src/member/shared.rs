@@ -225,12 +225,20 @@ impl Shared {
         request: &ContentRequest,
         patience: Duration,
     ) -> Result<T, ContentError> {
-        let connection = self.connection.lock().clone().filter(|_| self.is_connected());
-        let connection = connection.ok_or(ContentError::Offline)?;
+        let connection = self.connected().ok_or(ContentError::Offline)?;
         let asking = content::ask(&connection, request);
         self.runtime
             .block_on(async { tokio::time::timeout(patience, asking).await })
             .map_err(|_| ContentError::Offline)?
+    }
+
+    /// The connection of the conversation, while there is one.
+    pub(super) fn connected(&self) -> Option<Connection> {
+        self.connection.lock().clone().filter(|_| self.is_connected())
+    }
+
+    pub(super) fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.runtime
     }
 
     pub(super) fn wait_a_while(&self, conversation: u64) {
