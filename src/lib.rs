@@ -18,6 +18,7 @@
 //! | *the line* | *below it: no clock, socket, disk, thread or randomness* | |
 //! | [`sync`] | state machines: what a member and a hub do with each message | core |
 //! | [`rebase`] | local work replayed on new history | core |
+//! | [`merge`] | three versions of a file become one, by type | core |
 //! | [`wire`] | bytes of messages and records | core |
 //! | [`ops`] | verbs on the tree, and what each changes | core |
 //! | [`content`] | cutting, hashing, manifests | core |
@@ -45,6 +46,7 @@ pub mod store;
 pub mod vfs;
 pub mod sync;
 pub mod rebase;
+pub mod merge;
 pub mod wire;
 pub mod ops;
 pub mod content;

@@ -1,0 +1,21 @@
+//! Patches: what changed, as others read it.
+
+use crate::merge::patch::unified;
+
+#[test]
+fn a_unified_diff_shows_three_lines_around_a_change() {
+    let old = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n";
+    let new = "1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15";
+    let diff = unified("a/list", "b/list", old.as_bytes(), new.as_bytes());
+    let expected = "--- a/list\n+++ b/list\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n\
+                    @@ -12,4 +12,4 @@\n 12\n 13\n 14\n-15\n+15\n\\ No newline at end of file\n";
+    assert_eq!(String::from_utf8(diff).unwrap(), expected);
+}
+
+#[test]
+fn a_unified_diff_of_a_new_file_begins_at_no_line() {
+    assert_eq!(unified("a", "b", b"", b"x\ny\n"), b"--- a\n+++ b\n@@ -0,0 +1,2 @@\n+x\n+y\n");
+    assert_eq!(unified("a", "b", b"x\n", b""), b"--- a\n+++ b\n@@ -1 +0,0 @@\n-x\n");
+    assert_eq!(unified("a", "b", b"x\n", b"x\n"), b"");
+    assert_eq!(unified("a", "b", b"\0", b"x\n"), b"Binary files a and b differ\n");
+}
