@@ -7,13 +7,14 @@
 
 use super::assemble::Assembler;
 use super::files::Arriving;
+use super::gather::Gathering;
 use super::link::Outgoing;
 use super::shared::Shared;
 use super::source::read_inline;
 use super::standing::Trouble;
 use crate::content;
 use crate::model::{ChunkId, Digest, Sequence};
-use crate::sync::member::{Effects, InlineContent, SessionOutput, content_of};
+use crate::sync::member::{Effects, InlineContent, LocalError, SessionOutput, content_of};
 use crate::vfs::{self, Announced};
 use crate::wire::{FromHub, FromMember, Hello, Inline, LogEntry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,14 +116,8 @@ impl Driver {
             FromHub::Entry { entry, inline } => self.write_inline(entry, inline),
             _ => BTreeMap::new(),
         };
-        let volume = self.shared.volume();
-        let handled = {
-            let mut replica = volume.replica();
-            let handled = replica.handle(vfs::now(), message, ready);
-            handled.map(|effects| (volume.announce(&replica, &effects.changed), effects))
-        };
-        match handled {
-            Ok((announced, effects)) => {
+        match self.handle(message, ready) {
+            Ok((effects, announced)) => {
                 self.shared.no_trouble(Trouble::State);
                 self.follow(effects, announced);
             }
@@ -130,6 +125,35 @@ impl Driver {
                 tracing::error!(%error, "a message of the hub could not be taken");
                 self.shared.note_trouble(Trouble::State, error.to_string());
                 self.end_conversation(error.to_string());
+            }
+        }
+    }
+
+    /// Has the replica take a message, with the contents that its merges turn out to need.
+    fn handle(
+        &self,
+        message: FromHub,
+        ready: BTreeMap<Digest, u64>,
+    ) -> Result<(Effects, Announced), LocalError> {
+        let volume = self.shared.volume();
+        let mut contents = Gathering::new(self.shared.clone());
+        loop {
+            let away = {
+                let mut replica = volume.replica();
+                let handled = replica.handle(vfs::now(), message.clone(), ready.clone(), &mut contents);
+                match handled {
+                    Err(LocalError::Away(away)) => away,
+                    handled => {
+                        return handled.map(|effects| {
+                            let announced = volume.announce(&replica, &effects.changed);
+                            (effects, announced)
+                        });
+                    }
+                }
+            };
+            if let Err(error) = contents.gather(&away) {
+                volume.remove_files(ready.into_values().collect());
+                return Err(LocalError::History(format!("contents for a merge did not come: {error}")));
             }
         }
     }

@@ -19,6 +19,7 @@ mod driver;
 mod fetch;
 mod files;
 mod fronts;
+mod gather;
 mod link;
 mod remote;
 mod reserved;

@@ -3,15 +3,17 @@
 use super::replay::{NO_VERSION, Rebase, Spot};
 use super::was::Was;
 use crate::model::{Body, Conflict, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version, Xattrs};
-use crate::ops::{Attributes, ConflictRow, Drop, Make, Move, Put, SetMeta, TreeMut, Verb};
+use crate::ops::{Attributes, ConflictRow, Drop, Make, Move, Origin, Put, SetMeta, TreeMut, Verb};
 
 /// A content on its way to a file, with what comes along.
+#[derive(Clone)]
 pub(super) struct Content {
     pub manifest: Manifest,
     pub mtime: Timestamp,
     pub attributes: Option<Attributes>,
     /// The file that has the content already, under its only name, and is to end or to become the copy.
     pub holder: Option<(NodeId, Place)>,
+    pub came_from: Option<Origin>,
 }
 
 impl Content {
@@ -19,20 +21,20 @@ impl Content {
     pub fn of_holder(holder: NodeId, place: Place, node: Node) -> Option<Content> {
         let Body::File(manifest) = node.body else { return None };
         let attributes = Attributes { mode: node.mode, owner: Some(node.owner), xattrs: node.xattrs };
-        Some(Content {
-            manifest,
-            mtime: node.mtime,
-            attributes: Some(attributes),
-            holder: Some((holder, place)),
-        })
+        let holder = Some((holder, place));
+        Some(Content { attributes: Some(attributes), holder, ..Content::plain(manifest, node.mtime) })
+    }
+
+    /// A content alone.
+    pub fn plain(manifest: Manifest, mtime: Timestamp) -> Content {
+        Content { manifest, mtime, attributes: None, holder: None, came_from: None }
     }
 
     /// The content that a `Make` brings, if it makes a file.
     pub fn of_make(make: &Make) -> Option<Content> {
         let Body::File(manifest) = &make.body else { return None };
         let attributes = Attributes { mode: make.mode, owner: make.owner, xattrs: make.xattrs.clone() };
-        let (manifest, mtime) = (manifest.clone(), make.mtime);
-        Some(Content { manifest, mtime, attributes: Some(attributes), holder: None })
+        Some(Content { attributes: Some(attributes), ..Content::plain(manifest.clone(), make.mtime) })
     }
 }
 
@@ -49,8 +51,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             self.emit_or_record(Verb::Put(put));
             Spot { version: spot.version.next(), ..spot }
         } else {
-            let Put { manifest, mtime, attributes, .. } = put;
-            self.deliver(spot, Content { manifest, mtime, attributes, holder: None }, ConflictKind::PutPut)
+            let Put { manifest, mtime, attributes, came_from, .. } = put;
+            let content = Content { attributes, came_from, ..Content::plain(manifest, mtime) };
+            self.deliver(spot, content, ConflictKind::PutPut)
         };
         self.stands_at((old, next), stands);
     }
@@ -70,8 +73,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
                 self.put_next(Spot { version: node.version, ..spot }, content, None)
             }
             Some(node) if node.version == spot.version => self.put_next(spot, content, None),
-            // A merge of the three contents would step in here; without one both are kept.
-            Some(node) => self.keep_both(spot, node, content, kind),
+            Some(node) => self.join_or_keep_both(spot, node, content, kind),
         };
         if let Some((holder, place)) = holder.filter(|(holder, _)| *holder != stands.node) {
             self.end_holder(holder, place);
@@ -84,19 +86,25 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         self.emit_or_record(Verb::Drop(Drop { node, place, version }));
     }
 
-    fn put_next(&mut self, spot: Spot, content: Content, conflict: Option<Conflict>) -> Spot {
-        let Content { manifest, mtime, attributes, .. } = content;
+    pub(super) fn put_next(&mut self, spot: Spot, content: Content, conflict: Option<Conflict>) -> Spot {
+        let Content { manifest, mtime, attributes, came_from, .. } = content;
         let (node, base) = (spot.node, spot.version);
-        self.emit_or_record(Verb::Put(Put {
-            node,
-            base,
-            manifest,
-            mtime,
-            attributes,
-            came_from: None,
-            conflict,
-        }));
+        self.emit_or_record(Verb::Put(Put { node, base, manifest, mtime, attributes, came_from, conflict }));
         Spot { version: base.next(), ..spot }
+    }
+
+    fn join_or_keep_both(
+        &mut self,
+        spot: Spot,
+        accepted: Node,
+        content: Content,
+        kind: ConflictKind,
+    ) -> Spot {
+        let joined = match kind {
+            ConflictKind::PutPut => self.merge(spot, &accepted, &content),
+            _ => None,
+        };
+        joined.unwrap_or_else(|| self.keep_both(spot, accepted, content, kind))
     }
 
     /// Two contents of one file: the accepted one keeps the name.
@@ -146,7 +154,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             return lost;
         };
         let attributes = Some(Attributes { mode, owner: Some(owner), xattrs });
-        self.put_next(lost, Content { manifest, mtime, attributes, holder: None }, None);
+        self.put_next(lost, Content { attributes, ..Content::plain(manifest, mtime) }, None);
         lost
     }
 
@@ -192,8 +200,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         else {
             return spot;
         };
-        let content = Content { manifest, mtime, attributes: None, holder: None };
-        let spot = self.put_next(spot, content, Some(conflict));
+        let spot = self.put_next(spot, Content::plain(manifest, mtime), Some(conflict));
         if removed {
             self.removed_contents.insert(node, spot.version);
         }

@@ -8,13 +8,15 @@
 //! Invariant: every op that comes out was applied to the new tree by [`crate::ops::apply`], so a hub with the
 //! same base accepts it; content that goes in comes out, or is in the tree or the log already; on an unchanged
 //! base exactly the pending ops come out.
-//! This layer has no content, only manifests: two different contents of one file end as conflict copies
-//! ([`content`] marks the place where a merge can step in). It sends and stores nothing.
+//! This layer has no content, only manifests: where two contents of one file meet it asks a [`Merger`], and where that
+//! has no answer they end as conflict copies. It sends and stores nothing.
 
 mod conflict_name;
+mod conflicts;
 mod content;
 mod drops;
 mod makes;
+mod merging;
 mod moves;
 mod replay;
 mod revive;
@@ -23,6 +25,7 @@ mod was;
 mod tests;
 
 pub use conflict_name::conflict_name;
+pub use merging::{ATTRIBUTES_NAME, KeepBoth, Meeting, Merger};
 pub use replay::Rebase;
 
 use crate::model::{Conflict, MemberName, MemberNumber, NodeId, Version};
@@ -35,6 +38,7 @@ pub struct Replayer<'a> {
     pub member_name: &'a MemberName,
     /// Gives numbers for new nodes; each only once.
     pub allocate: &'a mut dyn FnMut() -> NodeId,
+    pub merger: &'a mut dyn Merger,
 }
 
 /// An op the hub has not accepted yet.

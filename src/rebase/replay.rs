@@ -1,8 +1,8 @@
 //! The state of a replay: what stands where in the new view, and what came out so far.
 
-use super::was::{Succession, Was};
+use super::was::{BasedOn, Succession, Was};
 use super::{Pending, Replayed, Replayer};
-use crate::model::{Conflict, ConflictKind, Name, Node, NodeId, Place, Timestamp, Version};
+use crate::model::{ConflictKind, NodeId, Place, Timestamp, Version};
 use crate::ops::{Op, Rejection, TreeMut, Verb, apply};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +38,8 @@ pub struct Rebase<'t, 'r, T, O> {
     successions: Vec<Succession>,
     /// The save by rename that the current op made in the old view.
     meant: Option<Succession>,
+    /// The content in whose place the current op put another in the old view.
+    pub(super) based_on: Option<BasedOn>,
     /// The old view's node that the current op is about.
     pub(super) about: NodeId,
     /// The last name that the current op made.
@@ -102,6 +104,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             edited: BTreeSet::new(),
             successions: Vec::new(),
             meant: None,
+            based_on: None,
             about: NodeId::ROOT,
             arrived: None,
             tag: 0,
@@ -117,7 +120,8 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
 
     /// Replays the journal's next op.
     pub fn step(&mut self, pending: Pending) {
-        let was = Was::of(self.old, self.replayer.author, &pending.op);
+        let mut was = Was::of(self.old, self.replayer.author, &pending.op);
+        self.based_on = was.based_on.take();
         (self.tag, self.time, self.meant) = (pending.tag, pending.op.time, was.succession);
         (self.about, self.arrived) = (pending.op.verb.node(), None);
         let first = self.result.ops.len();
@@ -351,49 +355,5 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
         let arrived = self.arrived.clone().filter(|arrived| self.leads(arrived, node));
         let name = arrived.or_else(|| self.moved_name(old, node, place, &self.old.places(old)));
         name.map(|name| self.diverted.insert(key, name));
-    }
-
-    /// A free conflict name beside `place`.
-    pub(super) fn conflict_place(&self, place: &Place) -> Place {
-        self.conflict_place_where(place, |_| true)
-    }
-
-    /// A conflict name beside `place` that is free or `node`'s already.
-    pub(super) fn conflict_place_of(&self, node: NodeId, place: &Place) -> Place {
-        self.conflict_place_where(place, |there| there != node)
-    }
-
-    fn conflict_place_where(&self, place: &Place, counts: impl Fn(NodeId) -> bool) -> Place {
-        let taken = |name: &Name| self.tree.child(place.parent, name).is_some_and(&counts);
-        let name = super::conflict_name(&place.name, self.replayer.member_name, taken);
-        Place { parent: place.parent, name }
-    }
-
-    /// A conflict of this member's with a node, based on `base` where there was a common version.
-    pub(super) fn conflict(&self, kind: ConflictKind, node: NodeId, base: Version) -> Conflict {
-        let now = self.tree.node(node).or_else(|| Some(self.tree.tombstone(node)?.node));
-        Conflict {
-            node,
-            member: self.replayer.author,
-            kind,
-            base: Some(base).filter(|base| *base != NO_VERSION),
-            remote: now.map_or(NO_VERSION, |node: Node| node.version),
-            time: self.time,
-        }
-    }
-
-    /// Records a conflict that no other op carries.
-    pub(super) fn record(&mut self, kind: ConflictKind, node: NodeId, base: Version) {
-        let conflict = self.conflict(kind, node, base);
-        self.result.conflicts.push(conflict.clone());
-        // A record applies to any tree.
-        let _ = self.emit(Verb::Record(conflict));
-    }
-
-    /// The conflict that a pending op carries, where what it is about is still there.
-    pub(super) fn conflict_today(&self, conflict: Option<Conflict>) -> Option<Conflict> {
-        let mut conflict = conflict?;
-        conflict.node = self.node_of(conflict.node);
-        self.tree.node(conflict.node).is_some().then_some(conflict)
     }
 }

@@ -1,8 +1,8 @@
 //! What an op meant in the old view.
 
 use super::replay::Spot;
-use crate::model::{MemberNumber, Name, Node, NodeId, Place, Tombstone, Version};
-use crate::ops::{Change, ConflictRow, Op, Tree, TreeMut, apply};
+use crate::model::{Body, Manifest, MemberNumber, Name, Node, NodeId, Place, Tombstone, Version};
+use crate::ops::{Change, ConflictRow, Op, Tree, TreeMut, Verb, apply};
 
 /// What an op found and did in the old view.
 pub(super) struct Was {
@@ -13,6 +13,15 @@ pub(super) struct Was {
     /// Version of the op's node after it.
     pub after: Option<Version>,
     pub succession: Option<Succession>,
+    /// The content in whose place the op puts another, where it does.
+    pub based_on: Option<BasedOn>,
+}
+
+/// A file's content in the old view.
+#[derive(Clone)]
+pub(super) struct BasedOn {
+    pub version: Version,
+    pub manifest: Manifest,
 }
 
 /// A file that went on with another's content.
@@ -33,10 +42,24 @@ impl Was {
     pub fn of(old: &mut impl TreeMut, author: MemberNumber, op: &Op) -> Was {
         let node = op.verb.node();
         let (before, places) = (version(old, node), old.places(node));
+        let based_on = BasedOn::of(old, op);
         let changes = apply(old, author, op).unwrap_or_default();
         let succession = Succession::among(&changes);
         old.write(changes);
-        Was { places, before, after: version(old, node), succession }
+        Was { places, before, after: version(old, node), succession, based_on }
+    }
+}
+
+impl BasedOn {
+    fn of(old: &impl Tree, op: &Op) -> Option<BasedOn> {
+        let file = match &op.verb {
+            Verb::Put(put) => put.node,
+            Verb::Move(rename) => rename.replaces.filter(|_| !rename.exchange)?.node,
+            Verb::Drop(drop) => drop.node,
+            _ => return None,
+        };
+        let Node { body: Body::File(manifest), version, .. } = old.node(file)? else { return None };
+        Some(BasedOn { version, manifest })
     }
 }
 

@@ -90,6 +90,7 @@ impl From<LocalError> for VfsError {
             LocalError::ReadOnly => VfsError::ReadOnly,
             LocalError::NoSuchInode => VfsError::NotFound,
             LocalError::History(reason) => VfsError::State(reason),
+            LocalError::Away(_) => VfsError::NotMaterialized,
         }
     }
 }

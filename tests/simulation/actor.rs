@@ -4,7 +4,9 @@ use fl0wfs::content::ManifestBuilder;
 use fl0wfs::model::{ChunkId, Digest, Manifest, MemberName, NodeId, Timestamp};
 use fl0wfs::ops::Tree;
 use fl0wfs::sync::MemoryKv;
-use fl0wfs::sync::member::{Captured, Effects, Ino, LocalError, Replica, SessionOutput, content_of};
+use fl0wfs::sync::member::{
+    Captured, Effects, Ino, LocalError, NoContents, Replica, SessionOutput, content_of,
+};
 use fl0wfs::wire::{FromHub, FromMember};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -150,7 +152,8 @@ impl Actor {
                 }
             }
         }
-        let handled = self.replica.handle(now, message, ready).expect("memory does not fail");
+        let handled =
+            self.replica.handle(now, message, ready, &mut NoContents).expect("memory does not fail");
         self.follow(handled);
     }
 

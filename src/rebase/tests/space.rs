@@ -5,7 +5,7 @@ use crate::model::{
     Version,
 };
 use crate::ops::{MemoryTree, Op, Put, Tree, TreeMut, Verb, apply, path_of};
-use crate::rebase::{Correspondence, Pending, Replayed, Replayer, replay, replay_late};
+use crate::rebase::{Correspondence, Meeting, Merger, Pending, Replayed, Replayer, replay, replay_late};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A content with a number instead of bytes.
@@ -21,6 +21,21 @@ pub fn content(number: u64) -> Manifest {
 pub fn number(manifest: &Manifest) -> u64 {
     let chunk = manifest.chunk_ids().next().expect("a content of one chunk");
     u64::from_be_bytes(chunk.0[..8].try_into().expect("8 bytes"))
+}
+
+/// Contents from this number on are sets of bits above it, and can be joined.
+pub const BITS: u64 = 1 << 32;
+
+/// Joins two contents where each side changed other bits.
+struct JoinBits;
+
+impl Merger for JoinBits {
+    fn merge(&mut self, meeting: &Meeting) -> Option<Manifest> {
+        let [base, local, remote] = [meeting.base, meeting.local, meeting.remote].map(number);
+        let (ours, theirs) = (base ^ local, base ^ remote);
+        let joinable = base.min(local).min(remote) >= BITS && ours & theirs == 0;
+        joinable.then(|| content(base ^ ours ^ theirs))
+    }
 }
 
 /// A file open for writing: where the content stands that it was opened with, or was written through it last.
@@ -164,7 +179,12 @@ impl Member {
             *counter += 1;
             NodeId { member: number, counter: *counter }
         };
-        let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
+        let replayer = Replayer {
+            author: number,
+            member_name: &self.name,
+            allocate: &mut allocate,
+            merger: &mut JoinBits,
+        };
         let replayed =
             replay(&mut view, old, Correspondence::default(), self.journal.iter().cloned(), replayer);
         check_well_formed(&view);
@@ -197,7 +217,12 @@ impl Member {
             *counter += 1;
             NodeId { member: number, counter: *counter }
         };
-        let replayer = Replayer { author: number, member_name: &self.name, allocate: &mut allocate };
+        let replayer = Replayer {
+            author: number,
+            member_name: &self.name,
+            allocate: &mut allocate,
+            merger: &mut JoinBits,
+        };
         let replayed = replay_late(&mut self.view, Pending { op, tag: self.time as u64 }, replayer);
         self.journal.extend(replayed.ops.clone());
         check_well_formed(&self.view);

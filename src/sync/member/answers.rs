@@ -12,18 +12,18 @@ use std::collections::BTreeMap;
 
 impl<S: Store> Work<'_, S> {
     /// Applies entries in order, the journal's own commit among them, and replays the journal once at the end.
-    pub fn apply_entries(&mut self, entries: Vec<Arrived>) -> Result<(), LocalError> {
+    fn apply_entries(&mut self, entries: &[Arrived]) -> Result<(), LocalError> {
         let mut meets = false;
         for Arrived { entry, ready } in entries {
             for (content, file) in ready {
-                self.effects.removed_files.extend(self.effects.ready.insert(content, file));
+                self.effects.removed_files.extend(self.effects.ready.insert(*content, *file));
             }
-            if !self.follows(&entry) {
+            if !self.follows(entry) {
                 let detail = format!("entry {} does not continue this history", entry.sequence);
                 return Err(LocalError::History(detail));
             }
-            let own = self.is_sealed_commit(&entry);
-            let touched = self.apply_entry(&entry).map_err(|error| {
+            let own = self.is_sealed_commit(entry);
+            let touched = self.apply_entry(entry).map_err(|error| {
                 LocalError::History(format!("entry {} does not apply: {error}", entry.sequence))
             })?;
             meets |= touched && !own;
@@ -32,15 +32,28 @@ impl<S: Store> Work<'_, S> {
             }
         }
         if meets && self.has_pending() {
-            self.replay_pending();
+            self.replay_pending()?;
         }
         if !self.has_pending() {
             super::base::revert(&mut self.txn, self.state.slot);
         }
         self.note_changes();
-        let unused = std::mem::take(&mut self.effects.ready);
-        self.effects.removed_files.extend(unused.into_values());
+        self.give_up_ready();
         Ok(())
+    }
+
+    /// Applies the entries that wait to be applied together, and `last`. Where a content is away they go on waiting;
+    /// `last` comes again.
+    pub fn apply_held(&mut self, last: Option<Arrived>) -> Result<(), LocalError> {
+        let mut held = std::mem::take(&mut self.state.session.held);
+        let waiting = held.len();
+        held.extend(last);
+        let applied = self.apply_entries(&held);
+        if matches!(applied, Err(LocalError::Away(_))) {
+            held.truncate(waiting);
+            self.state.session.held = held;
+        }
+        applied
     }
 
     fn is_sealed_commit(&self, entry: &LogEntry) -> bool {
@@ -62,26 +75,30 @@ impl<S: Store> Work<'_, S> {
         let Some(sealed) = self.sealed().filter(|sealed| sealed.commit.number == number) else {
             return Ok(());
         };
-        self.state.session.in_flight = false;
-        let mut held = std::mem::take(&mut self.state.session.held);
+        let taken = self.take_answer(sealed, answer);
+        // An answer that could not be taken comes again.
+        self.state.session.in_flight = matches!(taken, Err(LocalError::Away(_)));
+        taken
+    }
+
+    fn take_answer(&mut self, sealed: SealedCommit, answer: Answer) -> Result<(), LocalError> {
         if let Answer::Accept { sequence, time, chain } = answer {
-            let member = self.author();
+            let (member, number) = (self.author(), sealed.commit.number);
             self.state.session.head = self.state.session.head.max(Some(sequence));
             let entry = LogEntry { sequence, member, number, time, ops: sealed.commit.ops, chain };
-            held.push(Arrived { entry, ready: BTreeMap::new() });
-            return self.apply_entries(held);
+            return self.apply_held(Some(Arrived { entry, ready: BTreeMap::new() }));
         }
         if let Answer::Reject { round, .. } = answer {
             let next = self.state.counters.round.0.max(round.0) + 1;
             self.state.counters.round = Round(next);
             self.unseal(sealed);
-            self.apply_entries(held)?;
-            self.replay_pending();
+            self.apply_held(None)?;
+            self.replay_pending()?;
             self.note_changes();
             self.effects.journal_grew = true;
             return Ok(());
         }
-        self.apply_entries(held)?;
+        self.apply_held(None)?;
         if self.sealed().is_none() {
             // A replay on what came before the answer has put the ops back into the journal.
             self.effects.journal_grew = true;
@@ -96,7 +113,7 @@ impl<S: Store> Work<'_, S> {
                 self.state.session.waiting = Some(reason);
                 self.effects.outputs.push(SessionOutput::Wait);
             }
-            Answer::Refuse { op, reason } => self.refused(op, reason),
+            Answer::Refuse { op, reason } => self.refused(op, reason)?,
             Answer::Forked => self.forked(),
             Answer::Accept { .. } | Answer::Reject { .. } => {}
         }
@@ -112,29 +129,34 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// Parks what the hub will never take, and goes on with the rest.
-    fn refused(&mut self, op: Option<u32>, reason: String) {
-        let Some(sealed) = self.sealed() else { return };
+    fn refused(&mut self, op: Option<u32>, reason: String) -> Result<(), LocalError> {
+        let Some(sealed) = self.sealed() else { return Ok(()) };
         match op {
-            Some(at) => self.park(sealed, at as usize, reason),
+            Some(at) => return self.park(sealed, at as usize, reason),
             None => {
                 self.unseal(sealed);
                 // The whole commit is unwelcome: it stays in the journal, unsent, until the role returns.
                 self.state.session.waiting = Some(reason);
             }
         }
+        Ok(())
     }
 
     /// Parks the op of the sealed commit that brings a content.
-    pub fn park_lost(&mut self, content: Digest) {
-        let Some(sealed) = self.sealed() else { return };
+    ///
+    /// # Errors
+    /// [`LocalError::Away`].
+    pub fn park_lost(&mut self, content: Digest) -> Result<(), LocalError> {
+        let Some(sealed) = self.sealed() else { return Ok(()) };
         let brings = |op: &Op| op.verb.manifest().map(content_of) == Some(content);
         if let Some(at) = sealed.commit.ops.iter().position(brings) {
             self.state.session.uploading = false;
-            self.park(sealed, at, "its content is not on this machine's disk any more".into());
+            self.park(sealed, at, "its content is not on this machine's disk any more".into())?;
         }
+        Ok(())
     }
 
-    fn park(&mut self, sealed: SealedCommit, at: usize, reason: String) {
+    fn park(&mut self, sealed: SealedCommit, at: usize, reason: String) -> Result<(), LocalError> {
         self.unseal(sealed);
         if let Some((index, op)) = self.journal_first(at + 1).pop() {
             self.remove_pending(index);
@@ -143,8 +165,9 @@ impl<S: Store> Work<'_, S> {
             self.note_user(&op, index);
             self.txn.put(keys::parked(index), encode(&Parked { op, reason }));
         }
-        self.replay_pending();
+        self.replay_pending()?;
         self.note_changes();
         self.effects.journal_grew = true;
+        Ok(())
     }
 }

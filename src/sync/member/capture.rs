@@ -115,7 +115,7 @@ impl<S: Store> Work<'_, S> {
         self.detach(ino);
         let content = content_of(&captured.manifest);
         let op = Op { time: self.now, verb: Verb::Put(put(&inode, captured)) };
-        let nodes = self.replay_late(op);
+        let nodes = self.replay_late(op)?;
         // Whoever ended up with exactly this content takes the inode over, unless it has one.
         let holder = nodes.into_iter().find(|node| {
             let row = self.view().node(*node);

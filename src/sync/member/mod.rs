@@ -17,6 +17,7 @@ mod inodes;
 mod journal;
 mod keys;
 mod local;
+mod merging;
 mod proof;
 mod records;
 mod recover;
@@ -31,6 +32,7 @@ mod welcome;
 
 pub use capture::Captured;
 pub use inodes::Attributes;
+pub use merging::{Contents, Gathered, NoContents, manifest_of};
 pub use proof::Unproven;
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
 pub use seal::{InlineContent, ToSeal};

@@ -77,10 +77,7 @@ impl<S: Store> Replica<S> {
         was: Unproven,
         found: Manifest,
     ) -> Result<Effects, LocalError> {
-        let taken = self.transact(now, Durability::Process, |work| {
-            work.disproven(was, found);
-            Ok(())
-        });
+        let taken = self.transact(now, Durability::Process, |work| work.disproven(was, found));
         taken.map(|((), effects)| effects)
     }
 
@@ -106,9 +103,13 @@ impl<S: Store> Work<'_, S> {
         self.txn.put(keys::unproven(ino), Vec::new());
     }
 
-    fn disproven(&mut self, Unproven { ino, file, content }: Unproven, found: Manifest) {
+    fn disproven(
+        &mut self,
+        Unproven { ino, file, content }: Unproven,
+        found: Manifest,
+    ) -> Result<(), LocalError> {
         self.txn.remove(keys::unproven(ino));
-        let Some(inode) = self.inode(ino) else { return };
+        let Some(inode) = self.inode(ino) else { return Ok(()) };
         let waiting = self.change_content(content, &found);
         let backing = match waiting {
             true => Some(Backing { file, content: Some(content_of(&found)) }),
@@ -118,12 +119,13 @@ impl<S: Store> Work<'_, S> {
         self.save_inode(ino, &Inode { backing, ..inode });
         if waiting {
             self.hold(&found, file);
-            self.replay_pending();
+            self.replay_pending()?;
             self.note_changes();
         } else {
             self.effects.removed_files.push(file);
         }
         self.want(inode.node);
+        Ok(())
     }
 
     /// Has all ops that wait with one content go with another. Tells whether there were any.

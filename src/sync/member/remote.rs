@@ -177,7 +177,7 @@ impl<S: Store> Work<'_, S> {
         if let Some(file) = self.effects.ready.remove(&content)
             && !self.swap_in(id, content, file)
         {
-            self.effects.removed_files.push(file);
+            self.give_up_file(Some(content), file);
         }
         self.want(id);
     }

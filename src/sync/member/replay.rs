@@ -1,13 +1,13 @@
 //! Replaying the journal on a base that moved, and following what that does to inodes.
 
-use super::base::{BaseKv, ViewTree, revert};
+use super::base::{BaseKv, revert};
 use super::keys::{self, Slot};
 use super::records::{Ino, Inode};
 use super::recover::Recovered;
-use super::state::Work;
+use super::state::{LocalError, Work};
 use crate::model::{NodeId, Timestamp, Version};
 use crate::ops::{Make, Op, TreeMut, Verb, apply};
-use crate::rebase::{Pending, Replayed, Replayer, replay, replay_late};
+use crate::rebase::{Pending, Replayed, replay, replay_late};
 use crate::sync::kv::{Kv, Store, Txn};
 use crate::sync::rows::RowTreeMut;
 use crate::wire::{SealedCommit, decode, encode};
@@ -19,14 +19,20 @@ const TAG_EMBRYO: u64 = u64::MAX;
 
 impl<S: Store> Work<'_, S> {
     /// Undoes the pending ops, so that the view is the base, and does them again by the rules of `rebase`.
-    pub fn replay_pending(&mut self) {
+    ///
+    /// # Errors
+    /// [`LocalError::Away`].
+    pub fn replay_pending(&mut self) -> Result<(), LocalError> {
         revert(&mut self.txn, self.state.slot);
-        self.replay_on_base(self.state.slot, Recovered::default());
+        self.replay_on_base(self.state.slot, Recovered::default())
     }
 
     /// Does the pending ops on a view that is the base, with what was recovered already done in front of them. The
     /// old base is what stood in slot `old` when this transaction began.
-    pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) {
+    ///
+    /// # Errors
+    /// [`LocalError::Away`].
+    pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) -> Result<(), LocalError> {
         let sealed = self.sealed();
         let embryos = self.take_embryos();
         let pending = self.pending_in_order(sealed.as_ref(), &embryos);
@@ -39,7 +45,7 @@ impl<S: Store> Work<'_, S> {
         }
         let Recovered { ops, stands, .. } = recovered;
         let mut replayed =
-            self.run_replay(|tree, replayer| replay(tree, &mut old_tree, stands, pending, replayer));
+            self.run_replay(|tree, replayer| replay(tree, &mut old_tree, stands, pending, replayer))?;
         replayed.changed |= !ops.is_empty();
         replayed.ops.splice(0..0, ops.into_iter().map(|op| Pending { op, tag: TAG_SEALED }));
         self.put_back(sealed, embryos, &replayed);
@@ -47,34 +53,23 @@ impl<S: Store> Work<'_, S> {
         if let Some(conflict) = replayed.conflicts.first() {
             self.effects.journal_grew |= conflict.member == self.author();
         }
+        Ok(())
     }
 
     /// Takes a late op by the rules of `rebase`. Returns the nodes that its resulting ops are about.
-    pub fn replay_late(&mut self, op: Op) -> Vec<NodeId> {
+    ///
+    /// # Errors
+    /// [`LocalError::Away`].
+    pub fn replay_late(&mut self, op: Op) -> Result<Vec<NodeId>, LocalError> {
         let late = Pending { op, tag: TAG_SEALED };
-        let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer));
+        let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
         let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
         for pending in &replayed.ops {
             self.append(pending.op.clone());
         }
         self.follow(&replayed);
         self.note_changes();
-        nodes
-    }
-
-    fn run_replay(
-        &mut self,
-        run: impl FnOnce(&mut ViewTree<'_, '_, S>, Replayer<'_>) -> Replayed,
-    ) -> Replayed {
-        let author = self.author();
-        let name = self.state.identity.as_ref().map_or(&self.state.name, |identity| &identity.name).clone();
-        let counters = &mut self.state.counters;
-        let mut allocate = || {
-            counters.node += 1;
-            NodeId { member: author, counter: counters.node }
-        };
-        let mut tree = ViewTree { txn: &mut self.txn, slot: self.state.slot };
-        run(&mut tree, Replayer { author, member_name: &name, allocate: &mut allocate })
+        Ok(nodes)
     }
 
     fn take_embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {

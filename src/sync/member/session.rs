@@ -6,6 +6,7 @@
 //! they come.
 
 use super::keys;
+use super::merging::Contents;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{ChunkId, Digest, Role, Sequence, SpaceName, Timestamp};
@@ -128,22 +129,25 @@ impl<S: Store> Replica<S> {
         self.state.unused_files.extend(unused);
     }
 
-    /// Takes a message of the hub. `ready` names backing files already filled with content that came along.
+    /// Takes a message of the hub. `ready` names backing files already filled with content that came along, `contents`
+    /// has what merges need.
     ///
     /// # Errors
+    /// [`LocalError::Away`]: the message is not taken; it is to come again, with more contents.
     /// [`LocalError::Write`], [`LocalError::History`]: the message is not taken; the conversation must begin anew.
     pub fn handle(
         &mut self,
         now: Timestamp,
         message: FromHub,
         ready: BTreeMap<Digest, u64>,
+        contents: &mut dyn Contents,
     ) -> Result<Effects, LocalError> {
         let durability = match &message {
             FromHub::Welcome(_) | FromHub::SnapshotEnd => Durability::Power,
             _ => Durability::Process,
         };
         let behind = !self.is_beyond_welcome();
-        let handled = self.transact(now, durability, |work| {
+        let handled = self.transact_with(contents, now, durability, |work| {
             if !ready.is_empty() {
                 work.txn.put(keys::meta("counters"), encode(&work.state.counters));
             }
@@ -163,7 +167,7 @@ impl<S: Store> Replica<S> {
     /// [`LocalError::Write`].
     pub fn lost(&mut self, now: Timestamp, content: Digest) -> Result<Effects, LocalError> {
         let parked = self.transact(now, Durability::Process, |work| {
-            work.park_lost(content);
+            work.park_lost(content)?;
             work.touch_changed(now);
             Ok(())
         });
@@ -191,10 +195,10 @@ impl<S: Store> Replica<S> {
 impl<S: Store> Work<'_, S> {
     fn handle(&mut self, message: FromHub, ready: BTreeMap<Digest, u64>) -> Result<(), LocalError> {
         match message {
-            FromHub::Welcome(welcome) => self.welcomed(welcome),
+            FromHub::Welcome(welcome) => return self.welcomed(welcome),
             FromHub::Refused { reason, detail } => self.disconnect(Some(reason), detail),
             FromHub::SnapshotRows(rows) => return self.stage(rows),
-            FromHub::SnapshotEnd => self.switch_to_snapshot(),
+            FromHub::SnapshotEnd => return self.switch_to_snapshot(),
             FromHub::Entry { entry, .. } => return self.entry(Arrived { entry, ready }),
             FromHub::Answer { number, answer } => return self.answered(number, answer),
             FromHub::Barrier { id, .. } => self.effects.outputs.push(SessionOutput::Barrier { id }),
@@ -232,7 +236,7 @@ impl<S: Store> Work<'_, S> {
         if session.gathers() {
             return Ok(());
         }
-        let held = std::mem::take(&mut session.held);
-        self.apply_entries(held)
+        let last = session.held.pop();
+        self.apply_held(last)
     }
 }

@@ -31,14 +31,15 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// Makes the staged rows the base, replays the journal on them and follows what changed.
-    pub fn switch_to_snapshot(&mut self) {
-        let Some(Arriving { position, departs }) = self.state.session.snapshot.take() else { return };
-        self.state.doubts_position = false;
+    ///
+    /// # Errors
+    /// [`LocalError::Away`]: the snapshot has not ended yet, then.
+    pub fn switch_to_snapshot(&mut self) -> Result<(), LocalError> {
+        let Some(Arriving { position, departs }) = self.state.session.snapshot else { return Ok(()) };
         let before = self.state.slot;
         self.state.slot = before.other();
         self.txn.put(keys::meta("slot"), vec![self.state.slot.0]);
         self.save_position(position);
-        self.state.session.phase = Phase::Live;
         let recovered = departs.map(|SameSpace(same)| {
             // Its number means nothing to this hub.
             if let Some(sealed) = self.sealed() {
@@ -46,12 +47,16 @@ impl<S: Store> Work<'_, S> {
             }
             self.recover(before, same)
         });
-        self.replay_on_base(before, recovered.unwrap_or_default());
+        self.replay_on_base(before, recovered.unwrap_or_default())?;
+        (self.state.session.snapshot, self.state.session.phase) = (None, Phase::Live);
+        self.state.doubts_position = false;
         let (rows, nodes) = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);
+        self.give_up_ready();
         self.clear(before);
         self.effects.journal_grew = true;
+        Ok(())
     }
 
     /// Rows that differ between two slots, and the nodes among them with both their rows.

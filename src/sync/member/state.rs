@@ -2,10 +2,12 @@
 
 use super::base::ViewTree;
 use super::keys::{self, Slot};
+use super::merging::{Contents, NoContents};
 use super::records::{Identity, Ino, Parked};
 use super::session::{Session, SessionOutput};
 use crate::model::{
-    CommitNumber, Digest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
+    CommitNumber, Digest, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round,
+    Timestamp,
 };
 use crate::ops::{Change, Op, Rejection, TreeMut};
 use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
@@ -64,6 +66,9 @@ pub enum LocalError {
     /// with a snapshot.
     #[error("the hub's history does not fit this member's: {0}")]
     History(String),
+    /// Nothing was done: a merge needs these contents, each of a file, and they are not on this machine.
+    #[error("{} contents that a merge needs are not here", .0.len())]
+    Away(Vec<(NodeId, Manifest)>),
 }
 
 /// What is to be done after a call's writes are committed.
@@ -107,6 +112,8 @@ pub(super) struct Work<'a, S: Store> {
     pub state: &'a mut State,
     pub effects: Effects,
     pub now: Timestamp,
+    /// What merges read and write.
+    pub contents: &'a mut dyn Contents,
     /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
     pub accepted: Vec<Op>,
 }
@@ -173,8 +180,19 @@ impl<S: Store> Replica<S> {
         durability: Durability,
         body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
     ) -> Result<(R, Effects), LocalError> {
+        self.transact_with(&mut NoContents, now, durability, body)
+    }
+
+    /// As [`Replica::transact`], with contents for merges.
+    pub(super) fn transact_with<R>(
+        &mut self,
+        contents: &mut dyn Contents,
+        now: Timestamp,
+        durability: Durability,
+        body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
+    ) -> Result<(R, Effects), LocalError> {
         let before = (self.state.slot, self.state.position, self.state.identity.clone());
-        let done = self.try_transact(now, durability, body);
+        let done = self.try_transact(contents, now, durability, body);
         if done.is_err() {
             (self.state.slot, self.state.position, self.state.identity) = before;
         }
@@ -185,6 +203,7 @@ impl<S: Store> Replica<S> {
 
     fn try_transact<R>(
         &mut self,
+        contents: &mut dyn Contents,
         now: Timestamp,
         durability: Durability,
         body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
@@ -192,7 +211,7 @@ impl<S: Store> Replica<S> {
         let counters = self.state.counters;
         let txn = Txn::new(&self.store);
         let effects = Effects::default();
-        let mut work = Work { txn, state: &mut self.state, effects, now, accepted: Vec::new() };
+        let mut work = Work { txn, state: &mut self.state, effects, now, contents, accepted: Vec::new() };
         let result = body(&mut work)?;
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));

@@ -3,7 +3,7 @@
 use super::records::{Identity, Inode};
 use super::recover::Recovered;
 use super::session::{Arriving, Phase, SameSpace, SessionOutput};
-use super::state::Work;
+use super::state::{LocalError, Work};
 use super::{base, keys};
 use crate::model::{CommitNumber, MemberNumber, NodeId};
 use crate::ops::{Op, Tree, Verb};
@@ -11,7 +11,10 @@ use crate::sync::kv::{Kv, Store};
 use crate::wire::{RowKey, SealedCommit, Start, Welcome, encode};
 
 impl<S: Store> Work<'_, S> {
-    pub fn welcomed(&mut self, welcome: Welcome) {
+    ///
+    /// # Errors
+    /// [`LocalError::Away`].
+    pub fn welcomed(&mut self, welcome: Welcome) -> Result<(), LocalError> {
         let before = self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member);
         let role_before = self.state.identity.as_ref().map(|identity| identity.role);
         let same_space = self.state.identity.as_ref().is_none_or(|identity| identity.space == welcome.space);
@@ -24,13 +27,14 @@ impl<S: Store> Work<'_, S> {
         });
         if before == welcome.member && welcome.accepted > self.state.counters.commit {
             // The state went back in time: its numbers have been used.
-            return self.forked();
+            self.forked();
+            return Ok(());
         }
         if role_before != Some(welcome.role) {
             self.effects.outputs.push(SessionOutput::Role(welcome.role));
         }
         if before != welcome.member {
-            self.renumber(before, welcome.member);
+            self.renumber(before, welcome.member)?;
         }
         (self.state.session.head, self.state.session.welcomed) = (welcome.head, welcome.head);
         match welcome.start {
@@ -47,10 +51,11 @@ impl<S: Store> Work<'_, S> {
                 self.state.session.snapshot = Some(Arriving { position, departs });
             }
         }
+        Ok(())
     }
 
     /// Gives pending work made under another member number this one's.
-    fn renumber(&mut self, from: MemberNumber, to: MemberNumber) {
+    fn renumber(&mut self, from: MemberNumber, to: MemberNumber) -> Result<(), LocalError> {
         if let Some(sealed) = self.sealed() {
             self.unseal(sealed);
         }
@@ -67,8 +72,9 @@ impl<S: Store> Work<'_, S> {
                 self.bind(ino, Inode { node: rename(*node), ..inode });
             }
         }
-        self.replay_on_base(self.state.slot, Recovered::default());
+        self.replay_on_base(self.state.slot, Recovered::default())?;
         self.note_changes();
+        Ok(())
     }
 
     /// Nodes that pending work makes under a member number and that nobody else has seen.
