@@ -24,6 +24,9 @@ mod unmount;
 mod sync;
 mod status;
 mod history;
+mod conflicts;
+mod resolve;
+mod pattern;
 mod join;
 mod remotes;
 mod hub;
@@ -65,6 +68,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Sync(arguments) => sync::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Log(arguments) => history::run(&arguments),
+        Command::Conflicts(arguments) => conflicts::run(&arguments),
+        Command::Resolve(arguments) => resolve::run(&arguments),
     }
 }
 

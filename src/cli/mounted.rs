@@ -59,6 +59,7 @@ impl Mounted {
         let answered = |message, hint, exit| Err(CliError::Answered { message, hint, exit });
         match ask_for(&self.record.socket, request, patience, on_way)? {
             ControlResponse::Failed { message, hint } => answered(message, hint, Exit::Failed),
+            ControlResponse::Refused { message, hint } => answered(message, hint, Exit::Refused),
             ControlResponse::NotFound { message } => answered(message, None, Exit::Failed),
             ControlResponse::Unreachable { message } => answered(message, None, Exit::Waiting),
             answer => Ok(answer),

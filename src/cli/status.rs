@@ -164,18 +164,28 @@ fn details(report: &StatusReport) -> Vec<String> {
         _ => {}
     }
     lines.extend(report.trouble.clone());
+    lines.extend(conflict_count(report, text::now()));
     let conflicts = report.conflicts.iter().map(|conflict| {
         let copy =
             conflict.copy.as_ref().map(|copy| format!(", the other version is in {}", text::path(copy)));
-        let by = conflict.member.as_ref().map(|member| format!(" by {member}"));
-        let (by, copy) = (by.unwrap_or_default(), copy.unwrap_or_default());
-        format!("conflict: {} ({}{by}){copy}", text::path(&conflict.path), conflict.what)
+        format!("conflict: {} ({}){}", text::path(&conflict.path), conflict.what, copy.unwrap_or_default())
     });
     let parked = report.parked.iter();
     let parked = parked.map(|parked| format!("refused: {} ({})", text::path(&parked.path), parked.reason));
     lines.extend(listed(conflicts));
     lines.extend(listed(parked));
     lines
+}
+
+/// How many conflicts there are, and since when.
+fn conflict_count(report: &StatusReport, now: Timestamp) -> Option<String> {
+    let times = report.conflicts.iter().map(|conflict| conflict.time);
+    let oldest = times.min_by_key(|time| (time.seconds, time.nanos))?;
+    let age = text::age(oldest, now);
+    Some(match report.conflicts.len() {
+        1 => format!("1 conflict, {age} (fl0wfs resolve settles it)"),
+        many => format!("{many} conflicts, the oldest {age} (fl0wfs resolve settles them)"),
+    })
 }
 
 fn listed(items: impl ExactSizeIterator<Item = String>) -> Vec<String> {
@@ -200,6 +210,7 @@ fn to_json(report: &StatusReport) -> Value {
             "copy": conflict.copy.as_ref().map(text::json_key),
             "member": conflict.member,
             "what": conflict.what,
+            "time": text::rfc3339(conflict.time),
         })
     });
     let parked = report.parked.iter();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::member::config::RemoteName;
 use crate::member::control::{ConflictReport, ControlPath, Parked, Pending};
-use crate::model::{MemberName, Role, Sequence, SpaceName};
+use crate::model::{MemberName, Role, Sequence, SpaceName, Version};
 
 fn report() -> StatusReport {
     StatusReport {
@@ -37,7 +37,12 @@ fn conflict() -> ConflictReport {
         path: ControlPath(b"a.txt".to_vec()),
         copy: Some(ControlPath(b"a (conflict laptop).txt".to_vec())),
         member: Some(MemberName::new("laptop").unwrap()),
-        what: "changed on both sides".into(),
+        kind: "put-put".into(),
+        what: "changed by laptop and by another".into(),
+        base: Some(Version(1)),
+        remote: Version(2),
+        local: Some(Version(1)),
+        time: Timestamp { seconds: 50_520, nanos: 0 },
     }
 }
 
@@ -88,9 +93,20 @@ fn whatever_is_not_done_keeps_a_mount_from_being_in_sync() {
 fn a_conflict_is_named_with_its_copy_and_ends_with_4() {
     let report = StatusReport { conflicts: vec![conflict()], ..report() };
     let line =
-        "conflict: a.txt (changed on both sides by laptop), the other version is in a (conflict laptop).txt";
+        "conflict: a.txt (changed by laptop and by another), the other version is in a (conflict laptop).txt";
     assert!(details(&report).contains(&line.to_owned()), "{:?}", details(&report));
     assert_eq!(exit_code(&report), Exit::Conflicts);
+}
+
+#[test]
+fn conflicts_are_counted_and_the_oldest_has_an_age() {
+    let later = ConflictReport { time: Timestamp { seconds: 60_000, nanos: 0 }, ..conflict() };
+    let now = Timestamp { seconds: 50_520 + 7_200, nanos: 0 };
+    let of = |conflicts| conflict_count(&StatusReport { conflicts, ..report() }, now);
+    assert_eq!(of(vec![]), None);
+    assert_eq!(of(vec![conflict()]).unwrap(), "1 conflict, 2 h ago (fl0wfs resolve settles it)");
+    let two = of(vec![later, conflict()]).unwrap();
+    assert_eq!(two, "2 conflicts, the oldest 2 h ago (fl0wfs resolve settles them)");
 }
 
 #[test]
@@ -108,7 +124,7 @@ fn a_refusal_outweighs_conflicts_and_ends_with_5() {
 fn long_lists_are_cut_and_counted() {
     let report = StatusReport { conflicts: vec![conflict(); 25], ..report() };
     let lines = details(&report);
-    assert_eq!(lines.len(), 1 + LISTED_MAX + 1);
+    assert_eq!(lines.len(), 1 + 1 + LISTED_MAX + 1);
     assert_eq!(lines.last().unwrap(), "and 5 more (all of them with --json)");
 }
 

@@ -50,6 +50,18 @@ pub fn clock(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     }
 }
 
+/// How long ago something was, in the largest unit that fits: `5 min ago`. Clocks of members differ: what lies ahead
+/// is now.
+pub fn age(time: Timestamp, now: Timestamp) -> String {
+    let seconds = now.seconds.saturating_sub(time.seconds).max(0);
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} ago", count(seconds.unsigned_abs() / 86_400, "day", "days")),
+    }
+}
+
 /// The present.
 pub fn now() -> Timestamp {
     let now = jiff::Timestamp::now();
@@ -118,6 +130,21 @@ mod tests {
         assert_eq!(clock(at(50_520), at(50_600), &zone), "14:02");
         assert_eq!(clock(at(50_520), at(86_400), &zone), "1970-01-01 14:02");
         assert_eq!(rfc3339(at(50_520)), "1970-01-01T14:02:00.000000005Z");
+    }
+
+    #[test]
+    fn ages_are_in_the_unit_people_think_in() {
+        let cases = [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (7_199, "1 h ago"),
+            (86_400, "1 day ago"),
+        ];
+        for (seconds, text) in cases.into_iter().chain([(3 * 86_400, "3 days ago")]) {
+            let at = |seconds| Timestamp { seconds, nanos: 0 };
+            assert_eq!(age(at(1_000), at(1_000 + seconds)), text);
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What a mounted member answers on its control socket.
 
 use super::config::RemoteName;
+use super::conflicts;
 use super::control::{
-    ConflictReport, ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, LogLine, Parked,
-    Pending, Reply, StatusReport,
+    ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, LogLine, Parked, Pending, Reply,
+    StatusReport,
 };
 use super::link::LinkState;
 use super::shared::{MemberReplica, Shared};
-use crate::model::{ConflictKind, NodeId, SpaceName};
-use crate::ops::{ConflictRow, Tree, path_of};
+use crate::model::{NodeId, SpaceName};
+use crate::ops::{Tree, path_of};
 use crate::wire::{
     ContentRequest, HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord,
 };
@@ -39,6 +40,8 @@ impl Handler for MemberHandler {
                 self.sync(Duration::from_secs(timeout_seconds), reply)
             }
             ControlRequest::Log { path, limit } => self.log(&path, limit, reply),
+            ControlRequest::Conflicts => self.conflicts(reply),
+            ControlRequest::Resolve(request) => self.resolve(&request, reply),
         }
     }
 }
@@ -98,7 +101,7 @@ impl MemberHandler {
             head: replica.head(),
             pending: Pending { ops: pending.ops, files: pending.files + uncaptured, bytes: pending.bytes },
             parked: parked(&replica),
-            conflicts: conflicts(&replica),
+            conflicts: conflicts::all(&replica),
             not_materialized: not_materialized(&replica),
             disk_full: self.shared.is_full(),
             trouble,
@@ -165,7 +168,7 @@ fn line(record: HistoryRecord) -> LogLine {
     }
 }
 
-fn path_in(tree: &impl Tree, node: NodeId) -> Option<ControlPath> {
+pub(super) fn path_in(tree: &impl Tree, node: NodeId) -> Option<ControlPath> {
     let at = match (tree.node(node), tree.tombstone(node)) {
         (Some(_), _) => path_of(tree, node)?,
         (None, Some(tombstone)) => {
@@ -185,26 +188,6 @@ fn parked(replica: &MemberReplica) -> Vec<Parked> {
         Parked { path, reason: parked.reason }
     };
     replica.parked().into_iter().map(report).collect()
-}
-
-fn conflicts(replica: &MemberReplica) -> Vec<ConflictReport> {
-    let view = replica.view();
-    let report = |row: ConflictRow| ConflictReport {
-        path: path_in(&view, row.conflict.node).unwrap_or_default(),
-        copy: row.copy.and_then(|copy| path_in(&view, copy)),
-        member: replica.member_name(row.conflict.member),
-        what: match row.conflict.kind {
-            ConflictKind::PutPut => "changed on both sides",
-            ConflictKind::MakeMake => "made on both sides",
-            ConflictKind::PutDrop => "edited here, deleted there: the edit was kept",
-            ConflictKind::DropPut => "deleted here, edited there: the edit was kept",
-            ConflictKind::MoveMove => "renamed on both sides",
-            ConflictKind::Cycle => "moves that would have made a cycle",
-            ConflictKind::Dropped => "an operation that could not be done",
-        }
-        .to_owned(),
-    };
-    view.conflicts().map(report).collect()
 }
 
 fn not_materialized(replica: &MemberReplica) -> Pending {

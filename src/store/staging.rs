@@ -71,6 +71,14 @@ impl Staging {
         sparse::copy(&source, &self.file).map_err(StoreError::io("copy", &self.path))
     }
 
+    /// Begins with what any file holds, sharing extents where the file system can.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the kernel.
+    pub fn fill_from(&self, source: &File) -> Result<(), StoreError> {
+        sparse::copy(source, &self.file).map_err(StoreError::io("write", &self.path))
+    }
+
     /// Makes the file's bytes survive the loss of power.
     ///
     /// # Errors

@@ -89,6 +89,7 @@ impl From<LocalError> for VfsError {
             LocalError::Write(error) => VfsError::from(error),
             LocalError::ReadOnly => VfsError::ReadOnly,
             LocalError::NoSuchInode => VfsError::NotFound,
+            LocalError::Refused(_) => VfsError::Invalid,
             LocalError::History(reason) => VfsError::State(reason),
             LocalError::Away(_) => VfsError::NotMaterialized,
         }

@@ -21,7 +21,8 @@ struct Run {
 }
 
 /// A content's manifest, and the chunks of its list where it is a tree: they stand in no file.
-pub(super) struct Described {
+#[derive(Debug)]
+pub struct Described {
     pub manifest: Manifest,
     pub list: Vec<(ChunkId, Vec<u8>)>,
 }

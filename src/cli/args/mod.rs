@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+mod conflicts;
 mod hub;
 
+pub use conflicts::{ChoiceArgs, ConflictsArgs, ResolveArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 
 const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
@@ -47,6 +49,12 @@ pub enum Command {
         after_help = "Example:\n  fl0wfs status ~/notes\n\nWithout DIR, all mounts. The exit code tells: 0 in sync, 3 work waiting or hub unreachable, 4 conflicts, 5 refused."
     )]
     Status(StatusArgs),
+    /// List what is in conflict.
+    #[command(after_help = conflicts::CONFLICTS_HELP)]
+    Conflicts(ConflictsArgs),
+    /// Settle conflicts.
+    #[command(after_help = conflicts::RESOLVE_HELP)]
+    Resolve(ResolveArgs),
     /// Show the history of a path, newest first.
     #[command(
         after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1"
@@ -234,9 +242,27 @@ mod tests {
             "status",
             "status /mnt --json",
             "log /mnt/x --json",
+            "conflicts",
+            "conflicts /mnt/x --json",
+            "resolve /mnt/x --ours",
+            "resolve /mnt/x /mnt/y --theirs",
+            "resolve --both /mnt/x",
+            "resolve /mnt/x --merged /tmp/x",
+            "resolve /mnt/x --revive",
+            "resolve /mnt/x --delete",
         ] {
             let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
             assert!(Program::try_parse_from(arguments).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_settled_in_one_way() {
+        for line in
+            ["resolve", "resolve x", "resolve --ours", "resolve x --ours --theirs", "resolve x --merged"]
+        {
+            let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
+            assert!(Program::try_parse_from(arguments).is_err(), "{line}");
         }
     }
 

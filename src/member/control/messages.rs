@@ -1,5 +1,6 @@
 //! What command line and daemon say to each other.
 
+use super::conflicts::{ConflictReport, ResolveRequest};
 use crate::member::config::RemoteName;
 use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,12 @@ pub enum ControlRequest {
         /// Not more than so many lines.
         limit: Option<u64>,
     },
+    /// All open conflicts. Answered by [`ControlResponse::Conflicts`] as often as needed, then
+    /// [`ControlResponse::Done`].
+    Conflicts,
+    /// Answered by [`ControlResponse::Conflicts`] with those that are settled now, as they were, then
+    /// [`ControlResponse::Done`].
+    Resolve(ResolveRequest),
 }
 
 /// What a daemon answers.
@@ -43,6 +50,8 @@ pub enum ControlResponse {
     },
     /// More follows.
     Log(Vec<LogLine>),
+    /// More follows.
+    Conflicts(Vec<ConflictReport>),
     Done,
     Failed {
         message: String,
@@ -51,6 +60,11 @@ pub enum ControlResponse {
     /// There is nothing to say anything about, such as a path that never was.
     NotFound {
         message: String,
+    },
+    /// A rule says no; nothing was changed.
+    Refused {
+        message: String,
+        hint: Option<String>,
     },
     /// The hub is needed for this and cannot be reached.
     Unreachable {
@@ -61,7 +75,8 @@ pub enum ControlResponse {
 impl ControlResponse {
     /// Whether no other response follows this one.
     pub fn is_last(&self) -> bool {
-        !matches!(self, ControlResponse::Progress(_) | ControlResponse::Log(_))
+        use ControlResponse::{Conflicts, Log, Progress};
+        !matches!(self, Progress(_) | Log(_) | Conflicts(_))
     }
 }
 
@@ -127,18 +142,6 @@ impl Pending {
 pub struct Parked {
     pub path: ControlPath,
     pub reason: String,
-}
-
-/// An open conflict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConflictReport {
-    pub path: ControlPath,
-    /// Where the losing content is kept, where it is kept beside.
-    pub copy: Option<ControlPath>,
-    /// Whose work lost.
-    pub member: Option<MemberName>,
-    /// What happened, in a few words.
-    pub what: String,
 }
 
 /// One entry of history.
@@ -223,9 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn only_progress_and_history_have_something_after_them() {
+    fn only_progress_and_lists_have_something_after_them() {
         assert!(!ControlResponse::Progress(Pending::default()).is_last());
         assert!(!ControlResponse::Log(Vec::new()).is_last());
+        assert!(!ControlResponse::Conflicts(Vec::new()).is_last());
         assert!(ControlResponse::Done.is_last());
     }
 }

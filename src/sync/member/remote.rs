@@ -183,7 +183,7 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// Gives a node's inode the backing file that holds its content.
-    fn swap_in(&mut self, node: NodeId, content: Digest, file: u64) -> bool {
+    pub fn swap_in(&mut self, node: NodeId, content: Digest, file: u64) -> bool {
         let Some(row) = self.view().node(node) else { return false };
         if row.manifest().map(content_of) != Some(content) {
             return false;

@@ -4,6 +4,7 @@ use super::base::ViewTree;
 use super::keys::{self, Slot};
 use super::merging::{Contents, NoContents};
 use super::records::{Identity, Ino, Parked};
+use super::resolution::Refusal;
 use super::session::{Session, SessionOutput};
 use crate::model::{
     CommitNumber, Digest, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round,
@@ -62,6 +63,8 @@ pub enum LocalError {
     ReadOnly,
     #[error("no such inode")]
     NoSuchInode,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// What the hub sent does not fit what this member has: the conversation is over, and the next one begins
     /// with a snapshot.
     #[error("the hub's history does not fit this member's: {0}")]
