@@ -4,12 +4,15 @@
 //! are dropped wherever they come from. Nothing unknown is dropped.
 
 use crate::fuse::MountOptions;
+use crate::rebase::Policy;
 use std::path::PathBuf;
 
 /// What `-o` says, in a list or several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pub read_only: bool,
+    /// What becomes of two contents that cannot be merged.
+    pub conflict: Policy,
     pub allow_other: bool,
     /// The mount point may hold files; the mount hides them.
     pub nonempty: bool,
@@ -138,18 +141,24 @@ impl Options {
                 Ok(())
             }
             ("conflict", "") => Err(OptionError::NeedsValue("conflict")),
-            ("conflict", "copy") | ("content", "eager") => Ok(()),
-            ("conflict", "hold") => {
-                Err(not_available("conflict=hold", "this version keeps conflicts as copies"))
-            }
+            ("conflict", "copy") => self.set_policy(Policy::Copy),
+            ("conflict", "hold") => self.set_policy(Policy::Hold),
             ("conflict", other) => {
-                Err(OptionError::BadValue { option: "conflict", value: other.to_owned(), takes: "copy" })
+                let value = other.to_owned();
+                Err(OptionError::BadValue { option: "conflict", value, takes: "copy or hold" })
             }
+            ("content", "eager") => Ok(()),
             (_, "") => Err(OptionError::NeedsValue("content")),
             (_, other) => {
                 Err(OptionError::BadValue { option: "content", value: other.to_owned(), takes: "eager" })
             }
         }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
+    fn set_policy(&mut self, policy: Policy) -> Result<(), OptionError> {
+        self.conflict = policy;
+        Ok(())
     }
 
     /// What the kernel is to be told; `source` is shown as the mount's source.
@@ -218,6 +227,7 @@ mod tests {
             ("noexec", Options { noexec: true, ..default() }),
             ("noexec,exec", default()),
             ("conflict=copy,content=eager", default()),
+            ("conflict=copy,conflict=hold", Options { conflict: Policy::Hold, ..default() }),
             ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
             (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
             (",,ro,", Options { read_only: true, ..default() }),
@@ -249,8 +259,7 @@ mod tests {
             ("state", "the mount option state needs a value, as in state=..."),
             ("state=relative", "it takes an absolute path"),
             ("conflict", "needs a value"),
-            ("conflict=maybe", "it takes copy"),
-            ("conflict=hold", "is not available: this version keeps conflicts as copies"),
+            ("conflict=maybe", "it takes copy or hold"),
             ("content=lazy", "it takes eager"),
             ("remount,ro", "unmount the space and mount it again"),
             ("allow_root", "use allow_other"),

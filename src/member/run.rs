@@ -10,10 +10,11 @@ use super::standing::Trouble;
 use crate::fuse::{self, Invalidator, Mount, MountOptions};
 use crate::model::{MemberName, Owner};
 use crate::net::Identity;
+use crate::rebase::Policy;
 use crate::store::{BackingFiles, BootId, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
 use crate::sync::member::Replica;
-use crate::vfs::{LastEnd, Settings, VfsError, Volume};
+use crate::vfs::{self, LastEnd, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct MemberOptions {
     pub name: MemberName,
     pub directory: PathBuf,
     pub mount: MountOptions,
+    /// What becomes of two contents that cannot be merged.
+    pub conflict: Policy,
 }
 
 /// Why a member did not start, or ended badly.
@@ -99,6 +102,8 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
     shared.set_volume(volume.clone());
+    let policy = volume.replica().set_policy(vfs::now(), options.conflict);
+    volume.remove_files(policy.map_err(|error| WriteError::Failed(error.to_string()))?.removed_files);
     if let Err(error) = recover(&volume) {
         // The marks stay, so nothing is lost; and on a full disk somebody has to be able to make room.
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");

@@ -59,6 +59,7 @@ pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunErr
         name,
         directory: mount_point.clone(),
         mount: options.for_kernel(format!("{remote}:{space}")),
+        conflict: options.conflict,
     })?;
     let stop = stop_on_signals(running.runtime())?;
     let handler = MemberHandler {

@@ -42,7 +42,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn put(&mut self, mut put: Put) {
         let (old, next) = (put.node, put.base.next());
         let spot = self.locate(old, put.base);
-        let stands = if self.tree.node(spot.node).is_some_and(|node| node.version == spot.version) {
+        let fresh = self.tree.node(spot.node).is_some_and(|node| node.version == spot.version);
+        let stands = if fresh && !self.is_withheld(spot.node) {
             put.conflict = self.conflict_today(put.conflict.take()).filter(|conflict| {
                 let copy_of = self.tree.conflict_of_copy(spot.node);
                 copy_of.is_none_or(|about| about == (conflict.node, conflict.member))
@@ -87,6 +88,14 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     }
 
     pub(super) fn put_next(&mut self, spot: Spot, content: Content, conflict: Option<Conflict>) -> Spot {
+        if self.is_withheld(spot.node) {
+            // The conflict is the one that the file has.
+            return self.withhold(
+                spot.node,
+                content,
+                self.conflict(ConflictKind::PutPut, spot.node, spot.version),
+            );
+        }
         let Content { manifest, mtime, attributes, came_from, .. } = content;
         let (node, base) = (spot.node, spot.version);
         self.emit_or_record(Verb::Put(Put { node, base, manifest, mtime, attributes, came_from, conflict }));
@@ -113,6 +122,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             return self.lose_on_copy(spot.node, accepted, content);
         }
         let conflict = self.conflict(kind, spot.node, spot.version);
+        if self.withholds(spot.node) {
+            return self.withhold(spot.node, content, conflict);
+        }
         match self.open_copy(spot.node) {
             Some(copy) => {
                 self.result.conflicts.push(conflict.clone());
@@ -239,6 +251,11 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         }
     }
 
+    /// Tells whether a file of the new view, at `version`, is as `spot` names it, and was accepted so.
+    pub(super) fn is_fresh(&self, spot: Spot, id: NodeId, version: Version) -> bool {
+        spot == Spot { node: id, version } && !self.is_withheld(id)
+    }
+
     /// The version of the old view's node as it stood before the op.
     pub(super) fn content_before(&self, old: NodeId, was: &Was) -> Spot {
         self.locate(old, was.before.unwrap_or(NO_VERSION))
@@ -256,9 +273,4 @@ fn xattr_changes(now: &Xattrs, wanted: Xattrs) -> Vec<(Vec<u8>, Option<Vec<u8>>)
     let differing = wanted.into_iter().filter(|(name, value)| now.get(name) != Some(value));
     changes.extend(differing.map(|(name, value)| (name, Some(value))));
     changes
-}
-
-/// Tells whether a file of the tree is at the version that `spot` names.
-pub(super) fn is_fresh(spot: Spot, id: NodeId, version: Version) -> bool {
-    spot == Spot { node: id, version }
 }

@@ -1,6 +1,5 @@
 //! Rows of the conflict table about removal: drop, and the save by backup that a drop ends.
 
-use super::content::is_fresh;
 use super::moves::Outcome;
 use super::replay::{NO_VERSION, Rebase, Spot, Whereabouts};
 use super::was::{Succession, Was};
@@ -62,7 +61,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             self.stay_after_all(ConflictKind::Dropped, node, place, NO_VERSION);
             return None;
         }
-        if ends && row.manifest().is_some() && !is_fresh(spot, node, row.version) {
+        if ends && row.manifest().is_some() && !self.is_fresh(spot, node, row.version) {
+            self.give_up_withheld(node);
             self.withdraw(node, place, spot);
             return None;
         }

@@ -53,6 +53,13 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
                     self.result.conflicts.push(conflict.clone());
                     self.extend_copy(copy, content, conflict).node
                 }
+                None if self.meets_file_made_there(there, &make) => {
+                    let conflict = self.conflict(ConflictKind::MakeMake, there, NO_VERSION);
+                    if let Some(content) = Content::of_make(&make) {
+                        self.withhold(there, content, conflict);
+                    }
+                    there
+                }
                 None => {
                     make.conflict = self.conflict_of_taken_name(there, make.node, make.conflict);
                     make.place = self.conflict_place(&make.place);
@@ -73,6 +80,13 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             (Some(there), made) => there == *made,
             (None, _) => false,
         }
+    }
+
+    /// Two files were made under one name, and this member's is withheld.
+    fn meets_file_made_there(&self, there: NodeId, make: &Make) -> bool {
+        let files = matches!(make.body, Body::File(_))
+            && self.tree.node(there).is_some_and(|node| node.manifest().is_some());
+        files && make.conflict.is_none() && self.withholds(there)
     }
 
     /// The copy this member has with the node that took the name, for a new file that carries no conflict.

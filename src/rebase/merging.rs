@@ -43,7 +43,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     /// Joins a content, based on what stood at `spot`, with the file's accepted content. Tells where the content itself
     /// stands then: nowhere.
     pub(super) fn merge(&mut self, spot: Spot, accepted: &Node, content: &Content) -> Option<Spot> {
-        let based_on = self.based_on.clone()?;
+        let based_on = self.based_on.clone().filter(|_| !self.is_withheld(spot.node))?;
         let meeting = Meeting {
             node: spot.node,
             path: path_of(self.tree, spot.node),

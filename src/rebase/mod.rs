@@ -21,6 +21,7 @@ mod moves;
 mod replay;
 mod revive;
 mod was;
+mod withheld;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +40,17 @@ pub struct Replayer<'a> {
     /// Gives numbers for new nodes; each only once.
     pub allocate: &'a mut dyn FnMut() -> NodeId,
     pub merger: &'a mut dyn Merger,
+    pub policy: Policy,
+}
+
+/// What becomes of two contents that cannot be joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// The accepted one keeps the name, this member's goes beside it, for everybody.
+    #[default]
+    Copy,
+    /// This member's stays where it is and is not sent until somebody decides.
+    Hold,
 }
 
 /// An op the hub has not accepted yet.
@@ -47,6 +59,14 @@ pub struct Pending {
     pub op: Op,
     /// The caller's own, given back with each op that this one becomes.
     pub tag: u64,
+    /// It is in conflict and must not be sent.
+    pub withheld: bool,
+}
+
+impl Pending {
+    pub fn new(op: Op, tag: u64) -> Pending {
+        Pending { op, tag, withheld: false }
+    }
 }
 
 /// What a replay came to.

@@ -1,6 +1,6 @@
 //! Rows of the conflict table about renames: move, save by rename, exchange.
 
-use super::content::{Content, is_fresh};
+use super::content::Content;
 use super::replay::{NO_VERSION, Rebase, Spot, Whereabouts};
 use super::was::Was;
 use crate::model::{ConflictKind, NodeId, Place};
@@ -104,7 +104,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let there = self.node_of(expected.node);
         let Some(existing) = self.tree.node(there) else { return (node, None) };
         let ends = self.tree.places(there).len() == 1;
-        let stale = ends && existing.manifest().is_some() && !is_fresh(spot, there, existing.version);
+        let stale = ends && existing.manifest().is_some() && !self.is_fresh(spot, there, existing.version);
         if stale && shapes_succession(self.tree, node, there) {
             return self.save_over_another(node, from, there, spot);
         }

@@ -1,6 +1,7 @@
 //! The state of a replay: what stands where in the new view, and what came out so far.
 
 use super::was::{BasedOn, Succession, Was};
+use super::withheld::Withheld;
 use super::{Pending, Replayed, Replayer};
 use crate::model::{ConflictKind, NodeId, Place, Timestamp, Version};
 use crate::ops::{Op, Rejection, TreeMut, Verb, apply};
@@ -40,11 +41,12 @@ pub struct Rebase<'t, 'r, T, O> {
     meant: Option<Succession>,
     /// The content in whose place the current op put another in the old view.
     pub(super) based_on: Option<BasedOn>,
+    pub(super) withheld: BTreeMap<NodeId, Withheld>,
     /// The old view's node that the current op is about.
     pub(super) about: NodeId,
     /// The last name that the current op made.
     arrived: Option<Place>,
-    tag: u64,
+    pub(super) tag: u64,
     pub(super) time: Timestamp,
 }
 
@@ -105,6 +107,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             successions: Vec::new(),
             meant: None,
             based_on: None,
+            withheld: BTreeMap::new(),
             about: NodeId::ROOT,
             arrived: None,
             tag: 0,
@@ -121,12 +124,14 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
     /// Replays the journal's next op.
     pub fn step(&mut self, pending: Pending) {
         let mut was = Was::of(self.old, self.replayer.author, &pending.op);
-        self.based_on = was.based_on.take();
+        // What is withheld was made from an older content than the one it stands on.
+        self.based_on = was.based_on.take().filter(|_| !pending.withheld);
         (self.tag, self.time, self.meant) = (pending.tag, pending.op.time, was.succession);
         (self.about, self.arrived) = (pending.op.verb.node(), None);
         let first = self.result.ops.len();
         match pending.op.verb.clone() {
             Verb::Make(make) => self.make(make, &was),
+            Verb::Put(put) if pending.withheld => self.put_withheld(put),
             Verb::Put(put) => self.put(put),
             Verb::SetMeta(set) => self.set_meta(set, &was),
             Verb::Link(link) => self.link(link, &was),
@@ -142,11 +147,17 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
                 }
             }
         }
-        self.result.changed |= self.result.ops[first..] != [pending];
+        let same = match pending.withheld {
+            true => self.result.ops.len() == first && self.withholds_still(&pending.op),
+            false => self.result.ops[first..] == [pending],
+        };
+        self.result.changed |= !same;
     }
 
     /// Ends the replay.
     pub fn finish(mut self) -> Replayed {
+        let withheld = self.withheld_ops();
+        self.result.ops.extend(withheld);
         for made in std::mem::take(&mut self.successions) {
             self.result.nodes.entry(made.vanished).or_insert(made.survivor);
             let carried = (made.survivor, made.version);
@@ -188,7 +199,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             }
             _ => {}
         }
-        self.result.ops.push(Pending { op, tag: self.tag });
+        self.result.ops.push(Pending::new(op, self.tag));
         Ok(succession)
     }
 

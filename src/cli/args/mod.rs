@@ -70,6 +70,7 @@ Options for -o, comma separated, later ones win:
   suid, dev           honour set-id bits, device nodes (the default is nosuid,nodev)
   noexec              programs on the mount cannot be run
   conflict=copy       keep the losing side of a conflict beside the winner (the default)
+  conflict=hold       leave the losing side where it is and do not send it until it is resolved
   content=eager       fetch all content as it comes (the default)
   state=DIR           another state directory than the usual one
 Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.

@@ -5,6 +5,7 @@ mod laws;
 mod rows;
 mod rows_contents;
 mod rows_exchanges;
+mod rows_held;
 mod rows_merges;
 mod rows_names;
 mod rows_saves;

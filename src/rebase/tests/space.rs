@@ -5,7 +5,9 @@ use crate::model::{
     Version,
 };
 use crate::ops::{MemoryTree, Op, Put, Tree, TreeMut, Verb, apply, path_of};
-use crate::rebase::{Correspondence, Meeting, Merger, Pending, Replayed, Replayer, replay, replay_late};
+use crate::rebase::{
+    Correspondence, Meeting, Merger, Pending, Policy, Replayed, Replayer, replay, replay_late,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A content with a number instead of bytes.
@@ -66,6 +68,7 @@ pub struct Member {
     pub journal: Vec<Pending>,
     counter: u64,
     time: i64,
+    pub policy: Policy,
     pub handle: Option<Handle>,
     /// Contents this member wrote.
     pub written: BTreeSet<u64>,
@@ -109,6 +112,7 @@ impl Member {
             journal: Vec::new(),
             counter: 0,
             time: i64::from(number),
+            policy: Policy::Copy,
             handle: None,
             written: BTreeSet::new(),
             superseded: BTreeSet::new(),
@@ -133,7 +137,7 @@ impl Member {
             self.handle = None;
         }
         self.written.extend(op.verb.manifest().map(number));
-        self.journal.push(Pending { op, tag: self.time as u64 });
+        self.journal.push(Pending::new(op, self.time as u64));
     }
 
     fn stands(&self, handle: Handle) -> bool {
@@ -184,6 +188,7 @@ impl Member {
             member_name: &self.name,
             allocate: &mut allocate,
             merger: &mut JoinBits,
+            policy: self.policy,
         };
         let replayed =
             replay(&mut view, old, Correspondence::default(), self.journal.iter().cloned(), replayer);
@@ -222,8 +227,9 @@ impl Member {
             member_name: &self.name,
             allocate: &mut allocate,
             merger: &mut JoinBits,
+            policy: self.policy,
         };
-        let replayed = replay_late(&mut self.view, Pending { op, tag: self.time as u64 }, replayer);
+        let replayed = replay_late(&mut self.view, Pending::new(op, self.time as u64), replayer);
         self.journal.extend(replayed.ops.clone());
         check_well_formed(&self.view);
         replayed
@@ -231,13 +237,18 @@ impl Member {
 
     /// Sends the journal; the base must be the hub's head.
     pub fn push(&mut self, space: &mut Space) {
-        let ops: Vec<Op> = self.journal.drain(..).map(|pending| pending.op).collect();
+        let (kept, sent): (Vec<Pending>, Vec<Pending>) =
+            self.journal.drain(..).partition(|pending| pending.withheld);
+        let ops: Vec<Op> = sent.into_iter().map(|pending| pending.op).collect();
         if !ops.is_empty() {
             space.accept(self.number, ops);
             self.position += 1;
         }
-        assert_eq!(self.view, space.head, "the view is what the hub has");
-        self.base = self.view.clone();
+        self.journal = kept;
+        if self.journal.is_empty() {
+            assert_eq!(self.view, space.head, "the view is what the hub has");
+        }
+        self.base = space.head.clone();
     }
 
     /// Pulls, then pushes.

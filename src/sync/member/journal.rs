@@ -101,7 +101,8 @@ impl<S: Store> Work<'_, S> {
 
     pub fn has_pending(&self) -> bool {
         let any = |tag: u8| self.txn.scan_prefix(&[tag]).next().is_some();
-        self.txn.get(keys::SEALED).is_some() || any(keys::JOURNAL) || any(keys::EMBRYO)
+        self.txn.get(keys::SEALED).is_some()
+            || [keys::JOURNAL, keys::EMBRYO, keys::WITHHELD].into_iter().any(any)
     }
 
     /// Takes a node that nobody else has seen out of view and journal, where `drop` removes its only name.

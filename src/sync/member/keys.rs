@@ -16,6 +16,7 @@
 //! | `W` | node | nothing: content to fetch |
 //! | `S` | content, chunk | bytes of a pending op's content whose file has gone on |
 //! | `R` | content | [`super::records::Held`]: the backing file that holds a pending op's content |
+//! | `H` | index | an op kept here by the policy `hold` |
 //! | `P` | index | [`super::Parked`] |
 //! | `Y` | ino | nothing: its backing file has content that nobody has synced |
 //! | `X` | member number | member name |
@@ -25,6 +26,7 @@ use super::Ino;
 use crate::model::{ChunkId, Digest, MemberNumber, NodeId};
 
 pub const JOURNAL: u8 = b'J';
+pub const WITHHELD: u8 = b'H';
 pub const HELD: u8 = b'R';
 pub const UNPROVEN: u8 = b'Y';
 pub const PARKED: u8 = b'P';
@@ -126,6 +128,10 @@ pub fn users_of(content: Digest) -> Vec<u8> {
 
 pub fn user(content: Digest, index: u64) -> Vec<u8> {
     [users_of(content), index.to_be_bytes().to_vec()].concat()
+}
+
+pub fn withheld(index: u64) -> Vec<u8> {
+    numbered(WITHHELD, index)
 }
 
 pub fn parked(index: u64) -> Vec<u8> {

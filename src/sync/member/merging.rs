@@ -214,7 +214,13 @@ impl<S: Store> Work<'_, S> {
             NodeId { member: author, counter: counters.node }
         };
         let mut tree = ViewTree { txn: &mut self.txn, slot: self.state.slot };
-        let replayer = Replayer { author, member_name: &name, allocate: &mut allocate, merger: &mut joining };
+        let replayer = Replayer {
+            author,
+            member_name: &name,
+            allocate: &mut allocate,
+            merger: &mut joining,
+            policy: self.state.policy,
+        };
         let replayed = run(&mut tree, replayer);
         let Joining { kept, away, .. } = joining;
         if !away.is_empty() {

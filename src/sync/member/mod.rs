@@ -31,6 +31,7 @@ mod snapshot;
 mod spool;
 mod state;
 mod welcome;
+mod withheld;
 
 pub use capture::Captured;
 pub use inodes::Attributes;
@@ -42,3 +43,4 @@ pub use resolve::{NewContent, Resolution};
 pub use seal::{InlineContent, ToSeal};
 pub use session::{Phase, SessionOutput};
 pub use state::{Effects, LocalError, Pending, Replica};
+pub use withheld::{Decision, Withheld};

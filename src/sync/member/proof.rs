@@ -8,8 +8,8 @@
 use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Digest, Manifest, Timestamp, Version};
-use crate::ops::Verb;
+use crate::model::{Body, Digest, Manifest, Timestamp, Version};
+use crate::ops::{Op, Verb};
 use crate::sync::kv::{Durability, Kv, Store};
 
 /// A backing file that a row says holds a content, which nobody has made sure of.
@@ -133,16 +133,26 @@ impl<S: Store> Work<'_, S> {
         let keys: Vec<Vec<u8>> = self.txn.scan_prefix(&keys::users_of(from)).map(|(key, _)| key).collect();
         let mut any = false;
         for index in keys.iter().map(|key| keys::number_of(key)) {
-            // Those that are parked are no use any more either way.
-            let Some(mut op) = self.remove_pending(index) else { continue };
-            match &mut op.verb {
-                Verb::Make(make) => make.body = crate::model::Body::File(to.clone()),
-                Verb::Put(put) => put.manifest = to.clone(),
-                _ => {}
+            if let Some(op) = self.withheld_at(index) {
+                self.remove_withheld(index, &op);
+                self.append_withheld(&with_content(op, to));
+            } else if let Some(op) = self.remove_pending(index) {
+                self.put_pending(index, &with_content(op, to));
+            } else {
+                // Those that are parked are no use any more either way.
+                continue;
             }
-            self.put_pending(index, &op);
             any = true;
         }
         any
     }
+}
+
+fn with_content(mut op: Op, manifest: &Manifest) -> Op {
+    match &mut op.verb {
+        Verb::Make(make) => make.body = Body::File(manifest.clone()),
+        Verb::Put(put) => put.manifest = manifest.clone(),
+        _ => {}
+    }
+    op
 }

@@ -47,7 +47,7 @@ impl<S: Store> Work<'_, S> {
         let mut replayed =
             self.run_replay(|tree, replayer| replay(tree, &mut old_tree, stands, pending, replayer))?;
         replayed.changed |= !ops.is_empty();
-        replayed.ops.splice(0..0, ops.into_iter().map(|op| Pending { op, tag: TAG_SEALED }));
+        replayed.ops.splice(0..0, ops.into_iter().map(|op| Pending::new(op, TAG_SEALED)));
         self.put_back(sealed, embryos, &replayed);
         self.follow(&replayed);
         if let Some(conflict) = replayed.conflicts.first() {
@@ -61,7 +61,7 @@ impl<S: Store> Work<'_, S> {
     /// # Errors
     /// [`LocalError::Away`].
     pub fn replay_late(&mut self, op: Op) -> Result<Vec<NodeId>, LocalError> {
-        let late = Pending { op, tag: TAG_SEALED };
+        let late = Pending::new(op, TAG_SEALED);
         let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
         let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
         for pending in &replayed.ops {
@@ -87,12 +87,15 @@ impl<S: Store> Work<'_, S> {
         embryos: &BTreeMap<NodeId, (Timestamp, Make)>,
     ) -> Vec<Pending> {
         let sealed = sealed.into_iter().flat_map(|sealed| &sealed.commit.ops);
-        let mut pending: Vec<Pending> =
-            sealed.map(|op| Pending { op: op.clone(), tag: TAG_SEALED }).collect();
-        pending.extend(self.journal().into_iter().map(|(tag, op)| Pending { op, tag }));
-        pending.extend(embryos.values().map(|(made, make)| Pending {
-            op: Op { time: *made, verb: Verb::Make(make.clone()) },
-            tag: TAG_EMBRYO,
+        let mut pending: Vec<Pending> = sealed.map(|op| Pending::new(op.clone(), TAG_SEALED)).collect();
+        let withheld = self.withheld().into_iter();
+        pending.extend(withheld.map(|(index, op)| Pending { op, tag: index, withheld: true }));
+        pending.extend(self.journal().into_iter().map(|(index, op)| Pending::new(op, index)));
+        // What is withheld stands where it was put among the others; what is sealed, before all of them.
+        pending.sort_by_key(|pending| pending.tag);
+        pending.extend(embryos.values().map(|(made, make)| {
+            let op = Op { time: *made, verb: Verb::Make(make.clone()) };
+            Pending::new(op, TAG_EMBRYO)
         }));
         pending
     }
@@ -114,11 +117,16 @@ impl<S: Store> Work<'_, S> {
         if !keeps_sealed {
             self.txn.remove(keys::SEALED.to_vec());
         }
-        let before: Vec<Op> =
+        let mut before: Vec<Op> =
             self.journal().into_iter().filter_map(|(index, _)| self.remove_pending(index)).collect();
+        for (index, op) in self.withheld() {
+            self.remove_withheld(index, &op);
+            before.push(op);
+        }
         embryos.into_keys().for_each(|node| self.txn.remove(keys::embryo(node)));
         for pending in &replayed.ops {
             match (&pending.op.verb, pending.tag) {
+                _ if pending.withheld => self.append_withheld(&pending.op),
                 (_, TAG_SEALED) if keeps_sealed => {}
                 (Verb::Make(make), TAG_EMBRYO) if make.body.kind() == crate::model::Kind::File => {
                     self.txn.put(keys::embryo(make.node), encode(&(pending.op.time, make)));

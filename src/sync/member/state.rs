@@ -11,6 +11,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::ops::{Change, Op, Rejection, TreeMut};
+use crate::rebase::Policy;
 use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, Row, decode, encode};
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub open: BTreeMap<Ino, u32>,
     /// The mount itself is read-only, whatever the role.
     pub read_only: bool,
+    pub policy: Policy,
     pub name: MemberName,
     /// The hub's log did not continue from here: the next hello asks for a snapshot.
     pub doubts_position: bool,
@@ -153,6 +155,7 @@ impl<S: Store> Replica<S> {
             session,
             open,
             read_only: false,
+            policy: Policy::default(),
             name,
             doubts_position: false,
             unused_files: Vec::new(),
