@@ -5,8 +5,9 @@
 #   conflicts.sh [NUMBER...]   [default: all]
 . "$(dirname "$0")/harness.sh"
 begin conflicts
-need python3
+need python3 git
 SYNC_TIMEOUT=60s
+export TMPDIR=$WORK/tmp && mkdir "$TMPDIR"
 A=$WORK/a B=$WORK/b C=$WORK/c
 
 all_same() { same_trees "$A" "$B" && same_trees "$A" "$C"; }
@@ -78,6 +79,9 @@ p6_an_unclean_merge_is_a_conflict_and_everything_is_kept() {
     sync_all b c a
     all_same
     for member in a b c; do has "$A/p6/other-$member" "by $member" || fail "$member does not sync any more"; done
+    expect 0 resolve c p6/plan.txt --print
+    same "$OUTPUT" "$(printf '%s\n' one '<<<<<<< by b' 'TWO of b' '||||||| common version 1' two ======= 'TWO of a' \
+        '>>>>>>> p6/plan.txt, version 2' three)" "the merge with markers"
     expect 0 resolve c p6/plan.txt --theirs
     said "p6/plan.txt stays as it is; the work of b is gone with p6/plan (conflict b).txt, and in history"
     sync_all c a b
@@ -251,6 +255,148 @@ p12_a_conflict_is_settled_by_any_member_in_any_way_and_everybody_gets_it() {
     settled_everywhere p12/x1.bin "by b"
     settled_everywhere p12/x2.bin "by b"
     settled_everywhere p12/y.bin "by a"
+}
+
+# editor TEXT: an editor that saves this.
+editor() { printf '#!/bin/sh\nprintf %%s "%s" >"$1"\n' "$1" >"$WORK/editor" && chmod +x "$WORK/editor"; }
+
+# text_conflict NAME: both have changed the second of three lines.
+text_conflict() {
+    printf 'one\ntwo\nthree\n' >"$A/p13/$1" && sync_all a b c
+    clash "p13/$1" $'one\nTWO of a\nthree\n' $'one\nTWO of b\nthree\n'
+}
+
+# no_markers: in no file of any member, and in no version of the file that was.
+no_markers() {
+    ! grep -rlE '^(<<<<<<<|>>>>>>>|[|]{7})' "$A" "$B" "$C" || fail "there are markers in a live file"
+    ! log_md5s a "p13/$1" | grep -qx "$MARKED" || fail "there are markers in a version"
+}
+
+p13_conflict_markers_never_get_into_a_live_file() {
+    step "P13: markers are printed and edited, but never get into a live file, and not into history"
+    mkdir "$A/p13"
+    text_conflict "my plan.txt"
+    expect 0 resolve b "p13/my plan.txt" --print
+    said '<<<<<<< by b'
+    MARKED=$(printf '%s\n' "$OUTPUT" | md5sum | cut -d' ' -f1)
+    no_markers "my plan.txt"
+
+    unset VISUAL EDITOR
+    expect 1 resolve b "p13/my plan.txt" --edit
+    said "neither VISUAL nor EDITOR"
+    EDITOR=true expect 1 resolve b "p13/my plan.txt" --edit
+    said "line 2 is still a conflict marker; nothing is settled"
+    local kept=${OUTPUT##*is kept in }
+    kept=${kept%%$'\n'*}
+    same "$(md5_of "$kept") ${kept##*/}" "$MARKED my plan.txt" "what is kept of the merge"
+    expect 1 resolve b "p13/my plan.txt" --merged "$WORK/nothing"
+    rm -r "${kept%/edit/*}"
+    EDITOR=false expect 1 resolve b "p13/my plan.txt" --edit
+    said "the editor failed"
+    editor $'one\nTWO\n>>>>>>> p13/my plan.txt, version 2\n'
+    VISUAL=$WORK/editor EDITOR=false expect 1 resolve b "p13/my plan.txt" --edit
+    said "line 3 is still a conflict marker"
+    kept=${OUTPUT##*is kept in } && kept=${kept%%$'\n'*} && rm -r "${kept%/edit/*}"
+    sync_all b a c
+    no_markers "my plan.txt"
+    for member in a b c; do expect 4 fl $member conflicts "$WORK/$member"; done
+
+    editor $'one\nTWO of both\nthree\n'
+    EDITOR="env X=1 $WORK/editor" expect 0 resolve c "p13/my plan (conflict b).txt" --edit
+    said "p13/my plan.txt now has the merged content"
+    sync_all c a b
+    for member in a b c; do
+        has "$WORK/$member/p13/my plan.txt" $'one\nTWO of both\nthree' || fail "$member has another content"
+        expect 0 fl $member conflicts "$WORK/$member"
+    done
+    same "$(ls "$A/p13")" "my plan.txt" "what is left"
+    no_markers "my plan.txt"
+    changed_while_edited
+    shown_without_what_cannot_be_had
+}
+
+# Who edits a merge sees what is there; if that changes meanwhile, nothing of it is lost by accident.
+changed_while_edited() {
+    text_conflict raced.txt
+    printf '#!/bin/sh\necho "by somebody else" >"%s" && echo "by the editor" >"$1"\n' "$A/p13/raced.txt" >"$WORK/editor"
+    EDITOR=$WORK/editor expect 1 resolve a p13/raced.txt --edit
+    said "the content has changed meanwhile"
+    local kept=${OUTPUT##*is kept in }
+    kept=${kept%%$'\n'*}
+    has "$kept" "by the editor" || fail "what was edited is lost"
+    has "$A/p13/raced.txt" "by somebody else" || fail "what was written meanwhile is lost"
+    rm -r "${kept%/edit/*}"
+    expect 0 resolve a p13/raced.txt --theirs
+    sync_all a b c
+}
+
+shown_without_what_cannot_be_had() {
+    text_conflict alone.txt
+    umount_member c
+    freeze c
+    mount_member c
+    expect 0 resolve c p13/alone.txt --print
+    said "the common version cannot be had"
+    said '<<<<<<< by b'
+    said 'TWO of a'
+    [[ $OUTPUT != *"|||||||"* ]] || fail "a base is shown that is not here"
+    thaw c
+    in_conflict p13/blob.bin
+    expect 1 resolve a p13/blob.bin --print
+    said "the contents are no text"
+    expect 1 resolve a p13/blob.bin --edit
+    expect 2 fl a resolve "$A/p13/blob.bin" "$A/p13/alone.txt" --print
+    expect 0 fl a resolve "$A/p13/blob.bin" "$A/p13/alone.txt" --theirs
+    sync_all a b c
+}
+
+tools() {
+    export GIT_CONFIG_GLOBAL=$WORK/gitconfig GIT_CONFIG_NOSYSTEM=1
+    cat >"$GIT_CONFIG_GLOBAL" <<'CONFIG'
+[core]
+    autocrlf = true
+[mergetool "all"]
+    cmd = cat \"$BASE\" \"$LOCAL\" \"$REMOTE\" >\"$MERGED\"
+    trustExitCode = true
+[mergetool "sides"]
+    cmd = cat \"$LOCAL\" \"$REMOTE\" >\"$MERGED\"
+    trustExitCode = true
+[mergetool "nothing"]
+    cmd = true
+    trustExitCode = true
+[mergetool "failing"]
+    cmd = false
+    trustExitCode = true
+CONFIG
+}
+
+p12_merge_tools_get_base_local_and_remote() {
+    step "P12: git's merge tools get base, local and remote; what they merge settles the conflict, what they leave does not"
+    tools
+    mkdir -p "$A/p12" && printf 'base\n' >"$A/p12/a plan.txt" && sync_all a b c
+    clash "p12/a plan.txt" $'by a\n' $'by b\n'
+    expect 1 fl a mergetool "$A/p12/a plan.txt" --tool failing
+    said "the merge tool has not merged it; nothing is settled"
+    expect 1 fl a mergetool "$A/p12/a plan.txt" --tool nothing
+    said "is still a conflict marker"
+    local kept=${OUTPUT##*is kept in }
+    rm -r "${kept%%/repository/*}"
+    PATH=/nowhere expect 1 "$(command -v env)" FL0WFS_HOME="$(home_of a)" "$FL0WFS" mergetool "$A/p12/a plan.txt"
+    said "git is not installed"
+    expect 4 fl a conflicts "$A"
+    expect 0 fl c mergetool "$C/p12/a plan.txt" --tool all
+    said "p12/a plan.txt now has the merged content"
+    sync_all c a b
+    for member in a b c; do has "$WORK/$member/p12/a plan.txt" $'base\nby b\nby a' || fail "$member has another content"; done
+    in_conflict p12/blob.bin
+    printf '[merge]\n    tool = sides\n' >>"$GIT_CONFIG_GLOBAL"
+    expect 0 fl b mergetool "$B/p12/blob.bin"
+    cmp -s "$B/p12/blob.bin" <(printf 'by b\001\0by a\001\0') || fail "the tool got other contents"
+    sync_all b a c
+    all_same
+    expect 0 fl a conflicts "$A"
+    unset GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM
+    same "$(ls -A "$TMPDIR")" "" "what is left of merges"
 }
 
 # Without the network: what is needed is on this machine, and open files keep what they have.

@@ -27,6 +27,11 @@ mod history;
 mod conflicts;
 mod resolve;
 mod pattern;
+mod private;
+mod markers;
+mod sides;
+mod edit;
+mod mergetool;
 mod join;
 mod remotes;
 mod hub;
@@ -70,6 +75,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Log(arguments) => history::run(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Resolve(arguments) => resolve::run(&arguments),
+        Command::Mergetool(arguments) => mergetool::run(&arguments),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::args::{ChoiceArgs, ResolveArgs};
 use super::conflicts::{all, gather};
+use super::edit;
 use super::failure::{CliError, Exit};
 use super::mounted::Mounted;
 use super::output;
@@ -14,15 +15,35 @@ use crate::member::control::{ConflictReport, ControlPath, ControlRequest, Resolv
 use std::path::{Path, PathBuf};
 
 pub fn run(arguments: &ResolveArgs) -> Result<Exit, CliError> {
-    let choice = choice(&arguments.choice)?;
-    if matches!(choice, ResolveChoice::Merged { .. }) && arguments.paths.len() > 1 {
-        return Err(usage("one file cannot be the merge of several", "resolve them one by one"));
+    let choice = &arguments.choice;
+    if choice.edit || choice.print || choice.merged.is_some() {
+        let [path] = arguments.paths.as_slice() else {
+            return Err(usage("--merged, --edit and --print are about one file", "resolve them one by one"));
+        };
+        let (mounted, path) = meant_alone(path)?;
+        return match &choice.merged {
+            Some(file) => {
+                let choice = ResolveChoice::Merged { file: readable(file)?, of: None };
+                settle(&mounted, vec![path], choice)
+            }
+            None if choice.edit => edit::edit(mounted, path),
+            None => edit::print(mounted, path),
+        };
     }
     let (mounted, paths) = meant(&arguments.paths)?;
-    if matches!(choice, ResolveChoice::Merged { .. }) && paths.len() > 1 {
-        return Err(usage("the pattern matches several files", "resolve them one by one"));
+    settle(&mounted, paths, plain(choice))
+}
+
+/// The one path in a mount that is meant.
+///
+/// # Errors
+/// As [`locate`]; a pattern that matches several files.
+pub fn meant_alone(path: &Path) -> Result<(Mounted, ControlPath), CliError> {
+    let (mounted, paths) = meant(std::slice::from_ref(&path.to_owned()))?;
+    match <[ControlPath; 1]>::try_from(paths) {
+        Ok([path]) => Ok((mounted, path)),
+        Err(_) => Err(usage("the pattern matches several files", "resolve them one by one")),
     }
-    settle(&mounted, paths, choice)
 }
 
 /// Settles the conflicts of these paths and says what was done.
@@ -36,19 +57,15 @@ pub fn settle(mounted: &Mounted, paths: Vec<ControlPath>, choice: ResolveChoice)
     Ok(Exit::Done)
 }
 
-fn choice(arguments: &ChoiceArgs) -> Result<ResolveChoice, CliError> {
-    if let Some(file) = &arguments.merged {
-        let file = readable(file)?;
-        return Ok(ResolveChoice::Merged { file, of: None });
-    }
+fn plain(arguments: &ChoiceArgs) -> ResolveChoice {
     // One of them is given: the arguments see to that.
-    Ok(match arguments {
+    match arguments {
         ChoiceArgs { ours: true, .. } => ResolveChoice::Ours,
         ChoiceArgs { theirs: true, .. } => ResolveChoice::Theirs,
         ChoiceArgs { both: true, .. } => ResolveChoice::Both,
         ChoiceArgs { revive: true, .. } => ResolveChoice::Revive,
         _ => ResolveChoice::Delete,
-    })
+    }
 }
 
 /// The absolute path of a file that can be read: the daemon has another working directory.

@@ -42,6 +42,7 @@ impl Handler for MemberHandler {
             ControlRequest::Log { path, limit } => self.log(&path, limit, reply),
             ControlRequest::Conflicts => self.conflicts(reply),
             ControlRequest::Resolve(request) => self.resolve(&request, reply),
+            ControlRequest::Sides { path } => self.sides(&path, reply),
         }
     }
 }

@@ -28,6 +28,7 @@ mod resolve;
 mod run;
 mod serve;
 mod shared;
+mod sides;
 mod source;
 mod standing;
 

@@ -86,6 +86,14 @@ fn meant_settled(shared: &Shared, request: &ResolveRequest) -> Result<Vec<Meant>
     meant_by(&shared.volume().replica(), request)
 }
 
+/// The one conflict of contents at a path, after what programs wrote to its files has got into the log.
+pub(super) fn meant_alone(shared: &Shared, path: &ControlPath) -> Result<ConflictRow, Unresolved> {
+    let choice = ResolveChoice::Merged { file: PathBuf::new(), of: None };
+    let meant = meant_settled(shared, &ResolveRequest { paths: vec![path.clone()], choice })?;
+    let row = meant.into_iter().next().map(|meant| meant.row);
+    row.ok_or_else(|| Unresolved::NoConflict(path.clone()))
+}
+
 fn meant_by(replica: &MemberReplica, request: &ResolveRequest) -> Result<Vec<Meant>, Unresolved> {
     let mut meant: Vec<Meant> = Vec::new();
     for path in &request.paths {

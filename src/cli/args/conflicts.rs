@@ -14,10 +14,19 @@ pub const RESOLVE_HELP: &str = "\
 Example:
   fl0wfs resolve ~/notes/todo.txt --theirs
   fl0wfs resolve '~/notes/*.png' --both
+  fl0wfs resolve ~/notes/plan.txt --edit
   fl0wfs resolve ~/notes/plan.txt --merged /tmp/plan.txt
 
 Ours is the work that the conflict copy keeps, of the member it is named for; theirs is what holds the name. \
 A resolution is a change like any other: it reaches everybody, and both contents stay in history.";
+
+pub const MERGETOOL_HELP: &str = "\
+Example:
+  fl0wfs mergetool ~/notes/plan.txt
+  fl0wfs mergetool ~/notes/plan.txt --tool vimdiff
+
+LOCAL is the conflict copy's work, REMOTE what holds the name, BASE what both came from. The conflict is settled where the \
+tool has merged it.";
 
 #[derive(Debug, Args)]
 pub struct ConflictsArgs {
@@ -53,10 +62,26 @@ pub struct ChoiceArgs {
     /// The content of this file takes the name; the copy goes.
     #[arg(long, value_name = "FILE")]
     pub merged: Option<PathBuf>,
+    /// Edit the merge of both with $VISUAL or $EDITOR; what comes of it takes the name, the copy goes.
+    #[arg(long)]
+    pub edit: bool,
+    /// Print the merge of both, with markers around what conflicts; nothing changes.
+    #[arg(long)]
+    pub print: bool,
     /// What was deleted on one side and changed on the other stays.
     #[arg(long)]
     pub revive: bool,
     /// What was deleted on one side and changed on the other goes.
     #[arg(long)]
     pub delete: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergetoolArgs {
+    /// A file in conflict, or its copy.
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Another of git's merge tools than the one that git is set up with.
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<String>,
 }

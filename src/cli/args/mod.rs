@@ -10,7 +10,7 @@ use std::time::Duration;
 mod conflicts;
 mod hub;
 
-pub use conflicts::{ChoiceArgs, ConflictsArgs, ResolveArgs};
+pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 
 const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
@@ -55,6 +55,9 @@ pub enum Command {
     /// Settle conflicts.
     #[command(after_help = conflicts::RESOLVE_HELP)]
     Resolve(ResolveArgs),
+    /// Settle a conflict with one of git's merge tools.
+    #[command(after_help = conflicts::MERGETOOL_HELP)]
+    Mergetool(MergetoolArgs),
     /// Show the history of a path, newest first.
     #[command(
         after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1"
@@ -251,6 +254,10 @@ mod tests {
             "resolve /mnt/x --merged /tmp/x",
             "resolve /mnt/x --revive",
             "resolve /mnt/x --delete",
+            "resolve /mnt/x --edit",
+            "resolve /mnt/x --print",
+            "mergetool /mnt/x",
+            "mergetool /mnt/x --tool vimdiff",
         ] {
             let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
             assert!(Program::try_parse_from(arguments).is_ok(), "{line}");
@@ -259,9 +266,16 @@ mod tests {
 
     #[test]
     fn a_conflict_is_settled_in_one_way() {
-        for line in
-            ["resolve", "resolve x", "resolve --ours", "resolve x --ours --theirs", "resolve x --merged"]
-        {
+        for line in [
+            "resolve",
+            "resolve x",
+            "resolve --ours",
+            "resolve x --ours --theirs",
+            "resolve x --edit --print",
+            "resolve x --merged",
+            "mergetool",
+            "mergetool x y",
+        ] {
             let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
             assert!(Program::try_parse_from(arguments).is_err(), "{line}");
         }

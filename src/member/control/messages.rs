@@ -1,6 +1,7 @@
 //! What command line and daemon say to each other.
 
 use super::conflicts::{ConflictReport, ResolveRequest};
+use super::sides::{ControlBytes, Side, SidesReport};
 use crate::member::config::RemoteName;
 use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub enum ControlRequest {
     /// Answered by [`ControlResponse::Conflicts`] with those that are settled now, as they were, then
     /// [`ControlResponse::Done`].
     Resolve(ResolveRequest),
+    /// The contents of the conflict that a file, or its copy, is in. Answered by [`ControlResponse::SideBytes`] as often
+    /// as needed, then [`ControlResponse::Sides`].
+    Sides { path: ControlPath },
 }
 
 /// What a daemon answers.
@@ -52,6 +56,12 @@ pub enum ControlResponse {
     Log(Vec<LogLine>),
     /// More follows.
     Conflicts(Vec<ConflictReport>),
+    /// The next bytes of a content; more follows.
+    SideBytes {
+        side: Side,
+        bytes: ControlBytes,
+    },
+    Sides(Box<SidesReport>),
     Done,
     Failed {
         message: String,
@@ -75,8 +85,8 @@ pub enum ControlResponse {
 impl ControlResponse {
     /// Whether no other response follows this one.
     pub fn is_last(&self) -> bool {
-        use ControlResponse::{Conflicts, Log, Progress};
-        !matches!(self, Progress(_) | Log(_) | Conflicts(_))
+        use ControlResponse::{Conflicts, Log, Progress, SideBytes};
+        !matches!(self, Progress(_) | Log(_) | Conflicts(_) | SideBytes { .. })
     }
 }
 

@@ -10,6 +10,7 @@ mod conflicts;
 mod line;
 mod messages;
 mod server;
+mod sides;
 mod socket;
 
 pub use client::{AskError, ask, ask_for};
@@ -18,4 +19,5 @@ pub use messages::{
     ConnectionState, ControlPath, ControlRequest, ControlResponse, LogLine, Parked, Pending, StatusReport,
 };
 pub use server::{ControlServer, Handler, Reply, serve};
+pub use sides::{BaseContent, ControlBytes, Side, SidesReport};
 pub use socket::{SocketError, bind};
