@@ -220,6 +220,10 @@ fn explain_hub(error: &HubError) -> (Option<String>, Exit) {
             hinted("run this as the user who runs the hub, or as root", Exit::Refused)
         }
         HubError::Admin(AdminError::Invalid(_)) => (None, Exit::Usage),
+        HubError::Admin(AdminError::Damaged(_)) => {
+            hinted("fl0wfs hub verify --repair finds what is damaged and asks members for it", Exit::Failed)
+        }
+        HubError::Admin(AdminError::Busy(_)) => (None, Exit::Waiting),
         HubError::Admin(AdminError::Stopping) => hinted("try again", Exit::Failed),
         _ => (None, Exit::Failed),
     }

@@ -1,6 +1,7 @@
 //! `fl0wfs hub`: running a hub, and looking after one that runs or not.
 
 use super::args::{DataArg, HubCommand, InviteArgs, SpaceCommand};
+use super::collect;
 use super::failure::{CliError, Exit};
 use super::log_file;
 use super::members;
@@ -21,6 +22,7 @@ pub fn run(command: HubCommand) -> Result<Exit, CliError> {
         HubCommand::Space(arguments) => space(arguments.command),
         HubCommand::Invite(arguments) => invite(arguments),
         HubCommand::Members { space, json, data } => members::run(space, json, &data),
+        HubCommand::Gc(arguments) => collect::run(arguments),
         HubCommand::Revoke { space, member, data } => {
             ask(&data, AdminRequest::Revoke { space, member })?;
             Ok(Exit::Done)

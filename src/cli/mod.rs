@@ -36,6 +36,7 @@ mod join;
 mod remotes;
 mod hub;
 mod members;
+mod collect;
 mod helper;
 
 use args::{Command, Program};

@@ -1,6 +1,8 @@
 //! What an administrator asks of a hub, running or not, and the answers.
 
+use super::care::CareRequest;
 use super::clock::now;
+use super::gc::GcReport;
 use super::roster::{MemberRow, OpenInvite, invites, members};
 use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
 use crate::net::{Fingerprint, Invite, Token};
@@ -44,6 +46,7 @@ pub enum AdminRequest {
         before: Option<OpPlace>,
         limit: u32,
     },
+    Care(CareRequest),
 }
 
 /// The answer to an [`AdminRequest`].
@@ -59,6 +62,7 @@ pub enum AdminResponse {
     Members(Vec<MemberRow>),
     Invites(Vec<OpenInvite>),
     Log(HistoryPage),
+    Collected(Vec<GcReport>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +83,11 @@ pub enum AdminError {
     SpaceExists(SpaceName),
     #[error("nobody in space {space} is called {member}; `fl0wfs hub members {space}` shows who is")]
     NoSuchMember { space: SpaceName, member: MemberName },
+    /// It says what, in which space or file.
+    #[error("{0}; nothing more was removed")]
+    Damaged(String),
+    #[error("all that space {0} keeps is being looked at already; try again later")]
+    Busy(SpaceName),
     #[error("{0}")]
     Invalid(String),
     #[error("the hub's disk is full")]
@@ -120,9 +129,10 @@ impl AdminRequest {
     /// The one space the request is about; None where it is about which spaces there are.
     pub fn within_space(&self) -> Option<&SpaceName> {
         match self {
-            AdminRequest::SpaceCreate { .. } | AdminRequest::SpaceRemove { .. } | AdminRequest::SpaceList => {
-                None
-            }
+            AdminRequest::SpaceCreate { .. }
+            | AdminRequest::SpaceRemove { .. }
+            | AdminRequest::SpaceList
+            | AdminRequest::Care(_) => None,
             AdminRequest::Invite { space, .. }
             | AdminRequest::Members { space }
             | AdminRequest::Invites { space }
@@ -161,7 +171,10 @@ pub fn administer<K: Kv + ?Sized>(
         AdminRequest::Log { of, before, limit, .. } => {
             Ok(AdminResponse::Log(hub.log_of(txn, &of, before, limit)).into())
         }
-        AdminRequest::SpaceCreate { .. } | AdminRequest::SpaceList | AdminRequest::SpaceRemove { .. } => {
+        AdminRequest::SpaceCreate { .. }
+        | AdminRequest::SpaceList
+        | AdminRequest::SpaceRemove { .. }
+        | AdminRequest::Care(_) => {
             Err(AdminError::Failed("this request is about no single space".to_owned()))
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::content::{CHUNK_BYTES_MAX, compress, decompress, verify};
 use crate::model::{ChunkId, SpaceId};
-use crate::store::Chunks;
+use crate::store::{ChunkRow, Chunks};
 use crate::sync::hub::HeldContent;
 use crate::sync::{Batch, WriteError};
 use crate::wire::Inline;
@@ -88,6 +88,36 @@ impl SpaceChunks {
         match decompress(&kept, CHUNK_BYTES_MAX).and_then(|bytes| verify(id, &bytes).map(|()| bytes)) {
             Ok(bytes) => Some(bytes),
             Err(error) => self.is_damaged(id, &error),
+        }
+    }
+
+    /// Every chunk that is kept, damaged ones too.
+    pub fn list(&self) -> impl Iterator<Item = ChunkRow> + use<> {
+        self.chunks.list(self.space)
+    }
+
+    /// Removes chunks that nothing needs.
+    ///
+    /// # Errors
+    /// [`WriteError`]; none is removed then.
+    pub fn forget(&self, ids: &[ChunkId]) -> Result<(), WriteError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.chunks.remove(self.space, ids)?;
+        let mut damaged = self.damaged.lock();
+        damaged.retain(|id| !ids.contains(id));
+        Ok(())
+    }
+
+    /// Gives the room of removed chunks back, where there is room enough to do so.
+    ///
+    /// # Errors
+    /// [`WriteError::Failed`].
+    pub fn give_back_room(&self) -> Result<(), WriteError> {
+        match self.chunks.give_back_room() {
+            Err(WriteError::Full) => Ok(()),
+            result => result,
         }
     }
 

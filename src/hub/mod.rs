@@ -16,6 +16,7 @@
 
 mod admin;
 mod batch;
+mod care;
 mod chunks;
 mod clock;
 mod connection;
@@ -23,6 +24,8 @@ mod content;
 mod control;
 mod error;
 mod feed;
+mod gc;
+mod marks;
 mod newcomer;
 mod outbox;
 mod owner;
@@ -36,8 +39,10 @@ mod turns;
 mod writer;
 
 pub use admin::{AdminError, AdminRequest, AdminResponse, SpaceRow};
+pub use care::CareRequest;
 pub use control::admin;
 pub use error::HubError;
+pub use gc::GcReport;
 pub use roster::{MemberRow, OpenInvite};
 pub use serve::{DEFAULT_PORT, ServeOptions, serve};
 

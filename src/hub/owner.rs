@@ -3,6 +3,7 @@
 use super::admin::{AdminError, AdminRequest, AdminResponse};
 use super::batch::Flow;
 use super::chunks::Packed;
+use super::gc::Sweep;
 use super::outbox::Outbox;
 use super::space::Space;
 use crate::model::{Incarnation, MemberName, MemberNumber, Sequence};
@@ -85,6 +86,8 @@ pub enum Request {
         request: AdminRequest,
         reply: oneshot::Sender<Result<AdminResponse, AdminError>>,
     },
+    /// Contents that nothing needs are removed.
+    Sweep(Sweep),
     /// The space is removed: everybody is told, and the owner ends.
     Retire,
     /// The hub stops: the owner ends.
@@ -126,6 +129,11 @@ impl Owner {
     /// Waits until the owner takes no more requests, since the hub stops or the space was removed.
     pub async fn ended(&self) {
         self.requests.closed().await;
+    }
+
+    /// Hands in a request as [`Owner::send`] does, for a thread that serves nobody else.
+    pub fn send_blocking(&self, request: Request) -> bool {
+        self.requests.blocking_send(request).is_ok()
     }
 
     /// Waits until the owner has ended; it must have been told to. Blocks the thread.

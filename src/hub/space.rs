@@ -4,6 +4,7 @@ use super::admin::{AdminContext, AdminError, AdminRequest, administer};
 use super::batch::{Flow, Judged, Outcome};
 use super::chunks::{Packed, SpaceChunks};
 use super::clock::now;
+use super::gc::{self, Sweep};
 use super::outbox::{Ending, Outbox};
 use super::owner::{Enrolment, Greeting, Rejected, Request, Said, SessionId};
 use crate::model::{MemberNumber, Role, Timestamp};
@@ -101,6 +102,11 @@ impl Space {
             Request::Admin { request, reply } => {
                 let result = self.administer(work, request);
                 work.outcomes.push(Outcome::Admin { result, reply });
+            }
+            Request::Sweep(Sweep { marks, some, reply }) => {
+                let swept = gc::remove(&self.hub, &work.txn, &self.chunks, &marks, some);
+                // Whoever asked may have gone.
+                let _ = reply.send(swept);
             }
             Request::Retire => {
                 let refusal = Refusal::new(RefuseReason::Removed, "this space was removed");

@@ -1,6 +1,7 @@
 //! What all connections of a hub share: the store, and the owners of the spaces in use.
 
 use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse, HostPort, SpaceRow, administer};
+use super::care::{care_for_stopped, not_written};
 use super::chunks::SpaceChunks;
 use super::clock::{fresh_space_id, now};
 use super::connection::{STRANGERS_EACH, VISITS_EACH};
@@ -17,6 +18,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Bytes of commits that wait for owners, all spaces and members together.
@@ -44,6 +46,10 @@ pub struct HubState {
     pub visits: Arc<Turns<Device>>,
     /// Held while spaces are made or removed.
     changing: tokio::sync::Mutex<()>,
+    /// Spaces on all of which something works now, once at a time.
+    pub(super) cared_for: Arc<Turns<SpaceId>>,
+    /// Set when the hub stops.
+    pub(super) stopping: Arc<AtomicBool>,
     failed: mpsc::UnboundedSender<String>,
 }
 
@@ -72,6 +78,8 @@ impl HubState {
             snapshots: Arc::new(Turns::new(SNAPSHOTS_EACH)),
             visits: Arc::new(Turns::new(VISITS_EACH)),
             changing: Default::default(),
+            cared_for: Arc::new(Turns::new(1)),
+            stopping: Arc::default(),
             failed,
         }
     }
@@ -111,6 +119,9 @@ impl HubState {
     /// # Errors
     /// [`AdminError`].
     pub async fn administer(self: &Arc<Self>, request: AdminRequest) -> Result<AdminResponse, AdminError> {
+        if let AdminRequest::Care(request) = request {
+            return self.care_for(request).await;
+        }
         if let Some(name) = request.within_space() {
             let name = name.clone();
             let open = self.space(&name).ok_or(AdminError::NoSuchSpace(name))?;
@@ -146,6 +157,7 @@ impl HubState {
 
     /// Ends all owners once they have done what they had been given.
     pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         let open: Vec<OpenSpace> = {
             let mut spaces = self.spaces.lock();
             spaces.stopping = true;
@@ -170,6 +182,9 @@ pub fn administer_stopped(
     context: &AdminContext,
     request: AdminRequest,
 ) -> Result<AdminResponse, AdminError> {
+    if let AdminRequest::Care(request) = &request {
+        return care_for_stopped(store, request);
+    }
     let Some(name) = request.within_space() else {
         if let AdminRequest::SpaceRemove { space } = &request {
             unname(store, space)?;
@@ -232,11 +247,4 @@ pub fn purge(store: &RocksStore) -> Result<(), WriteError> {
         store.remove_prefix(&prefix, Durability::Power)?;
     }
     Ok(())
-}
-
-fn not_written(error: WriteError) -> AdminError {
-    match error {
-        WriteError::Full => AdminError::Full,
-        WriteError::Failed(reason) => AdminError::Failed(reason),
-    }
 }

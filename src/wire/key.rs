@@ -27,6 +27,11 @@ impl RowKey {
         join(NODE, &[&id.to_bytes()])
     }
 
+    /// Where the rows of all nodes begin.
+    pub fn nodes() -> Vec<u8> {
+        vec![NODE]
+    }
+
     pub fn tombstone(id: NodeId) -> Vec<u8> {
         join(TOMBSTONE, &[&id.to_bytes()])
     }

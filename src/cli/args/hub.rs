@@ -1,5 +1,6 @@
 //! Arguments of `fl0wfs hub`: running a hub, and looking after its spaces, invites and members.
 
+use super::care::{GC_EXAMPLE, GcArgs};
 use super::{duration, member_name};
 use crate::model::{MemberName, Role, SpaceName};
 use clap::{Args, Subcommand};
@@ -50,6 +51,9 @@ pub enum HubCommand {
         #[command(flatten)]
         data: DataArg,
     },
+    /// Remove contents that nothing needs any more.
+    #[command(after_help = GC_EXAMPLE)]
+    Gc(GcArgs),
     /// Shut a member out; a live connection is cut.
     #[command(after_help = "Example:\n  fl0wfs hub revoke notes old-laptop")]
     Revoke {
@@ -117,6 +121,6 @@ pub struct InviteArgs {
     pub data: DataArg,
 }
 
-fn space_name(text: &str) -> Result<SpaceName, String> {
+pub(super) fn space_name(text: &str) -> Result<SpaceName, String> {
     SpaceName::new(text).map_err(|error| error.to_string())
 }

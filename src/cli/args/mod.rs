@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+mod care;
 mod conflicts;
 mod hub;
 
+pub use care::GcArgs;
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 
@@ -237,6 +239,8 @@ mod tests {
             "hub invite notes --role reader --uses 2 --ttl 1d --host h:1 --data /d",
             "hub members notes --json",
             "hub revoke notes laptop --data /d",
+            "hub gc",
+            "hub gc notes --keep 10-versions --dry-run --json --data /d",
             "join fl0w://h:1/s?hub=x&token=y --as work --name me",
             "remote list",
             "remote remove work",

@@ -1,6 +1,7 @@
 //! A whole hub over loopback, talked to by members that do only what each test says.
 
 mod administration;
+mod collecting;
 mod content;
 mod conversations;
 mod fences;

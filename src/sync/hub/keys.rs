@@ -15,6 +15,7 @@
 //! | `s` space id `p` path hash, sequence (inverted), node | nothing: the node stood there at that sequence |
 //! | `s` space id `q` member, commit number | [`AcceptedRow`](super::records::AcceptedRow) |
 //! | `s` space id `t` row key | the tree's row |
+//! | `s` space id `u` node | the version up to which its contents are given up, see [`contents`](super::contents) |
 //! | `s` space id `v` token hash | [`InviteRow`](super::records::InviteRow) |
 //! | `s` space id `w` token hash, device | nothing: the device redeemed the invite |
 //!
@@ -107,6 +108,17 @@ impl Keys {
         self.key(b'h', &[&node.to_bytes()])
     }
 
+    /// Where the history of all nodes begins.
+    pub(super) fn histories(&self) -> Vec<u8> {
+        self.key(b'h', &[])
+    }
+
+    /// The node that a key of history is about.
+    pub(super) fn history_node(&self, key: &[u8]) -> NodeId {
+        let rest = &key[self.histories().len()..];
+        NodeId::from_bytes(*rest.first_chunk().expect("keys of ours hold a node"))
+    }
+
     pub(super) fn info(&self) -> Vec<u8> {
         self.key(b'i', &[])
     }
@@ -149,6 +161,10 @@ impl Keys {
 
     pub(super) fn tree(&self) -> Vec<u8> {
         self.key(b't', &[])
+    }
+
+    pub(super) fn given_up(&self, node: NodeId) -> Vec<u8> {
+        self.key(b'u', &[&node.to_bytes()])
     }
 
     pub(super) fn invite(&self, token: TokenHash) -> Vec<u8> {

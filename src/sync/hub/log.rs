@@ -97,6 +97,18 @@ impl HubSync {
         rows.map(move |(mut key, value)| (key.split_off(skip), value))
     }
 
+    /// The tree's rows whose keys begin with `tag`.
+    pub(super) fn tree_rows_tagged<'a, K: Kv + ?Sized>(
+        &self,
+        kv: &'a K,
+        tag: Vec<u8>,
+    ) -> impl Iterator<Item = Pair> + use<'a, K> {
+        let prefix = self.keys().tree();
+        let skip = prefix.len();
+        let rows = kv.scan_prefix(&[prefix, tag].concat());
+        rows.map(move |(mut key, value)| (key.split_off(skip), value))
+    }
+
     /// Tells whether `position` is a point of this log.
     pub(super) fn holds<K: Kv + ?Sized>(&self, kv: &K, position: Position) -> bool {
         self.entry_at(kv, position.sequence).is_some_and(|entry| entry.chain == position.chain)

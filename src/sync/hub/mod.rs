@@ -12,6 +12,7 @@
 mod accounts;
 mod commit;
 mod content;
+mod contents;
 mod hello;
 mod history;
 mod history_all;
@@ -26,6 +27,7 @@ mod versions;
 pub use accounts::{Invitation, MemberStatus, check_format};
 pub use commit::Judgement;
 pub use content::HeldContent;
+pub use contents::{Content, Keep, Standing};
 pub use leases::LEASE_SECONDS;
 pub use log::Snapshot;
 pub use records::{Device, Refusal, TokenHash};

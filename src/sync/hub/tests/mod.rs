@@ -2,6 +2,7 @@
 
 mod accounts;
 mod commits;
+mod contents;
 mod golden;
 mod greetings;
 mod leases;
