@@ -7,6 +7,7 @@ use super::log_file;
 use super::members;
 use super::output;
 use super::text;
+use super::verify;
 use crate::hub::{AdminRequest, AdminResponse, DEFAULT_PORT, ServeOptions, SpaceRow, admin, serve};
 use crate::member::config::Home;
 use jiff::tz::TimeZone;
@@ -23,6 +24,7 @@ pub fn run(command: HubCommand) -> Result<Exit, CliError> {
         HubCommand::Invite(arguments) => invite(arguments),
         HubCommand::Members { space, json, data } => members::run(space, json, &data),
         HubCommand::Gc(arguments) => collect::run(arguments),
+        HubCommand::Verify(arguments) => verify::run(arguments),
         HubCommand::Revoke { space, member, data } => {
             ask(&data, AdminRequest::Revoke { space, member })?;
             Ok(Exit::Done)

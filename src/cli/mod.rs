@@ -37,6 +37,7 @@ mod remotes;
 mod hub;
 mod members;
 mod collect;
+mod verify;
 mod helper;
 
 use args::{Command, Program};

@@ -2,6 +2,7 @@
 
 use super::care::CareRequest;
 use super::clock::now;
+use super::findings::VerifyReport;
 use super::gc::GcReport;
 use super::roster::{MemberRow, OpenInvite, invites, members};
 use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
@@ -10,6 +11,7 @@ use crate::sync::hub::{Device, HubSync, Invitation, TokenHash};
 use crate::sync::{Kv, Txn};
 use crate::wire::{HistoryOf, HistoryPage, OpPlace};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A request, as it goes over the control socket.
@@ -63,6 +65,7 @@ pub enum AdminResponse {
     Invites(Vec<OpenInvite>),
     Log(HistoryPage),
     Collected(Vec<GcReport>),
+    Verified(Vec<VerifyReport>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,8 @@ pub struct AdminContext {
     pub hub: Fingerprint,
     /// Where members reach it, as far as it knows.
     pub host: HostPort,
+    /// Where something may be made and removed that is as large as a space's rows.
+    pub scratch: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +217,11 @@ mod tests {
     #[test]
     fn the_host_of_an_invite_is_what_was_said_with_the_port_added() {
         let host = HostPort { host: "here".into(), port: 4733 };
-        let context = AdminContext { hub: PublicKey([1; 32]).fingerprint(), host: host.clone() };
+        let context = AdminContext {
+            hub: PublicKey([1; 32]).fingerprint(),
+            host: host.clone(),
+            scratch: PathBuf::new(),
+        };
         let at = |host: &str, port| Ok(HostPort { host: host.into(), port });
         assert_eq!(place(None, &context), Ok(host));
         assert_eq!(place(Some("hub.example.org:99"), &context), at("hub.example.org", 99));

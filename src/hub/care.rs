@@ -2,22 +2,34 @@
 
 use super::admin::{AdminError, AdminResponse};
 use super::chunks::SpaceChunks;
+use super::findings::VerifyReport;
 use super::gc::{Collection, GcReport};
 use super::owner::Owner;
 use super::state::HubState;
+use super::verify::Verification;
 use crate::model::SpaceName;
 use crate::store::RocksStore;
 use crate::sync::WriteError;
 use crate::sync::hub::{HubSync, Keep, list_spaces};
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A request for such work, on one space or on all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CareRequest {
-    Gc { space: Option<SpaceName>, keep: Keep, dry_run: bool },
+    Gc {
+        space: Option<SpaceName>,
+        keep: Keep,
+        dry_run: bool,
+    },
+    /// `repair` asks connected members for what is missing or damaged.
+    Verify {
+        space: Option<SpaceName>,
+        repair: bool,
+    },
 }
 
 /// One space, for work on all it keeps.
@@ -41,17 +53,22 @@ impl Job {
 impl CareRequest {
     fn space(&self) -> Option<&SpaceName> {
         match self {
-            CareRequest::Gc { space, .. } => space.as_ref(),
+            CareRequest::Gc { space, .. } | CareRequest::Verify { space, .. } => space.as_ref(),
         }
     }
 
     /// Does the work on each space in turn; the first failure ends it.
-    fn fulfil(&self, jobs: &[Job]) -> Result<AdminResponse, AdminError> {
+    fn fulfil(&self, jobs: &[Job], scratch: &Path) -> Result<AdminResponse, AdminError> {
         match self {
             CareRequest::Gc { keep, dry_run, .. } => {
                 let collect = |job| Collection { job, keep: *keep, dry_run: *dry_run }.run();
                 let reports: Result<Vec<GcReport>, AdminError> = jobs.iter().map(collect).collect();
                 reports.map(AdminResponse::Collected)
+            }
+            CareRequest::Verify { repair, .. } => {
+                let verify = |job| Verification { job, repair: *repair, scratch }.run();
+                let reports: Result<Vec<VerifyReport>, AdminError> = jobs.iter().map(verify).collect();
+                reports.map(AdminResponse::Verified)
             }
         }
     }
@@ -71,7 +88,9 @@ impl HubState {
             let (hub, chunks, owner) = (open.hub, open.chunks, Some(open.owner));
             jobs.push(Job { name, hub, store, chunks, owner, stopping });
         }
-        let done = tokio::task::spawn_blocking(move || request.fulfil(&jobs)).await;
+        // Each has a place of its own, as there may be several.
+        let scratch = self.admin.scratch.join(self.scratches.fetch_add(1, Ordering::Relaxed).to_string());
+        let done = tokio::task::spawn_blocking(move || request.fulfil(&jobs, &scratch)).await;
         drop(turns);
         done.unwrap_or_else(|error| Err(unreadable(error)))
     }
@@ -84,6 +103,7 @@ impl HubState {
 pub(super) fn care_for_stopped(
     store: &RocksStore,
     request: &CareRequest,
+    scratch: &Path,
 ) -> Result<AdminResponse, AdminError> {
     let mut jobs = Vec::new();
     for name in names(store, request.space()) {
@@ -92,7 +112,7 @@ pub(super) fn care_for_stopped(
         jobs.push(Job { name, hub, store: store.clone(), chunks, owner: None, stopping: Arc::default() });
     }
     // The state on disk may be unreadable, which the store says by a panic.
-    let done = catch_unwind(AssertUnwindSafe(|| request.fulfil(&jobs)));
+    let done = catch_unwind(AssertUnwindSafe(|| request.fulfil(&jobs, scratch)));
     done.unwrap_or_else(|_| Err(unreadable("the store says what")))
 }
 

@@ -21,6 +21,8 @@ pub struct SpaceChunks {
     chunks: Chunks,
     /// Kept, but not as what they were.
     damaged: Arc<Mutex<HashSet<ChunkId>>>,
+    /// Asked of members.
+    wanted: Arc<Mutex<HashSet<ChunkId>>>,
 }
 
 /// A chunk in the form it is kept in.
@@ -33,7 +35,7 @@ pub fn pack(inline: &[Inline]) -> Vec<Packed> {
 
 impl SpaceChunks {
     pub fn new(space: SpaceId, chunks: Chunks) -> SpaceChunks {
-        SpaceChunks { space, chunks, damaged: Arc::default() }
+        SpaceChunks { space, chunks, damaged: Arc::default(), wanted: Arc::default() }
     }
 
     /// Keeps the small content of a commit where it is not kept yet; there is room for it as long as there is for
@@ -94,6 +96,21 @@ impl SpaceChunks {
     /// Every chunk that is kept, damaged ones too.
     pub fn list(&self) -> impl Iterator<Item = ChunkRow> + use<> {
         self.chunks.list(self.space)
+    }
+
+    /// Tells whether a chunk is here, whole or not.
+    pub fn is_kept(&self, chunk: ChunkId) -> bool {
+        self.chunks.has(self.space, chunk)
+    }
+
+    /// Notes which chunks are asked of members now.
+    pub fn want(&self, chunks: impl IntoIterator<Item = ChunkId>) {
+        *self.wanted.lock() = chunks.into_iter().collect();
+    }
+
+    pub fn are_wanted(&self, chunks: &[ChunkId]) -> bool {
+        let wanted = self.wanted.lock();
+        !chunks.is_empty() && chunks.iter().all(|chunk| wanted.contains(chunk))
     }
 
     /// Removes chunks that nothing needs.

@@ -114,9 +114,9 @@ impl ContentServer {
         mut receiver: FrameReceiver,
         chunks: Vec<ChunkId>,
     ) -> Result<(), Broken> {
-        // Readers bring nothing: their mounts do not offer it.
+        // Readers bring nothing but what was asked of them: their mounts do not offer it.
         let role = self.space.hub.role_of(&self.store, self.device).filter(|_| !self.visits);
-        if role.is_none_or(|role| role < Role::Writer) {
+        if role.is_none_or(|role| role < Role::Writer) && !self.space.chunks.are_wanted(&chunks) {
             return Ok(());
         }
         let (mut gathered, mut bytes) = (Vec::new(), 0);

@@ -2,7 +2,7 @@
 
 use super::HubError;
 use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse};
-use super::serve::{identity_path, last_place};
+use super::serve::{identity_path, last_place, scratch_path};
 use super::socket;
 use super::state::{HubState, administer_stopped, purge};
 use crate::net::Identity;
@@ -39,7 +39,8 @@ pub fn admin(data: &Path, request: AdminRequest) -> Result<AdminResponse, HubErr
     let identity = Identity::load_or_create(&identity_path(&directory))?;
     let store = RocksStore::open(&directory.database(), StoreRole::Hub)?;
     purge(&store).map_err(|error| AdminError::Failed(error.to_string()))?;
-    let context = AdminContext { hub: identity.public_key().fingerprint(), host: last_place(&directory) };
+    let (hub, host) = (identity.public_key().fingerprint(), last_place(&directory));
+    let context = AdminContext { hub, host, scratch: scratch_path(&directory) };
     Ok(administer_stopped(&store, &context, request)?)
 }
 

@@ -6,6 +6,7 @@ use super::chunks::Packed;
 use super::gc::Sweep;
 use super::outbox::Outbox;
 use super::space::Space;
+use super::wanting::Want;
 use crate::model::{Incarnation, MemberName, MemberNumber, Sequence};
 use crate::sync::hub::{Device, Refusal, TokenHash};
 use crate::wire::{Enrol, FromHub, Hello, Inline, SealedCommit, Welcome};
@@ -69,6 +70,8 @@ pub enum Said {
     },
     Barrier(u64),
     Applied(Sequence),
+    /// It has looked for what was wanted of it.
+    Looked(u64),
     /// Its connection has ended.
     Left,
 }
@@ -88,6 +91,8 @@ pub enum Request {
     },
     /// Contents that nothing needs are removed.
     Sweep(Sweep),
+    /// Members are asked for chunks.
+    Want(Want),
     /// The space is removed: everybody is told, and the owner ends.
     Retire,
     /// The hub stops: the owner ends.

@@ -46,6 +46,7 @@ impl Reader {
                     Said::Commit { commit, inline, packed }
                 }
                 FromMember::Barrier { id } => Said::Barrier(id),
+                FromMember::Looked { id } => Said::Looked(id),
                 FromMember::Applied { sequence } => Said::Applied(sequence),
             };
             if !self.owner.send(Request::Said { session: self.session, said, room }).await {

@@ -1,11 +1,12 @@
 //! A hub from its start to its stop.
 
 use super::HubError;
-use super::admin::HostPort;
+use super::admin::{AdminContext, HostPort};
 use super::connection::serve_connection;
 use super::control::serve_control;
 use super::socket;
 use super::state::{HubState, purge};
+use super::verify;
 use crate::net::{CloseCode, Identity, Listener};
 use crate::store::{RocksStore, StateDirectory, StoreRole};
 use std::net::SocketAddr;
@@ -44,13 +45,17 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     if let Err(error) = purge(&store) {
         tracing::warn!(%error, "what a removed space has left could not be erased yet");
     }
+    if let Err(error) = verify::remove(&scratch_path(&directory)) {
+        tracing::warn!(%error, "what an earlier hub needed for a while could not be removed");
+    }
     let bind_failed = |source| HubError::Bind { address: listen, source };
     let listener = Listener::bind(listen, &identity).map_err(bind_failed)?;
     let address = listener.local_addr().map_err(bind_failed)?;
     keep_place(&directory, address);
     let (failed, failure) = mpsc::unbounded_channel();
     let place = place_of(address);
-    let state = Arc::new(HubState::new(store, identity.public_key().fingerprint(), place, failed));
+    let (hub, scratch) = (identity.public_key().fingerprint(), scratch_path(&directory));
+    let state = Arc::new(HubState::new(store, AdminContext { hub, host: place, scratch }, failed));
     let control_path = directory.control_socket();
     let control = socket::bind(&control_path)?;
     let control = tokio::net::UnixListener::from_std(control)
@@ -103,6 +108,11 @@ async fn accept(
 
 pub fn identity_path(directory: &StateDirectory) -> PathBuf {
     directory.path().join("identity")
+}
+
+/// Where something may be made for a while.
+pub fn scratch_path(directory: &StateDirectory) -> PathBuf {
+    directory.path().join("scratch")
 }
 
 /// Writes down where this hub listens, for invites made while it does not run.

@@ -7,6 +7,7 @@ use super::clock::now;
 use super::gc::{self, Sweep};
 use super::outbox::{Ending, Outbox};
 use super::owner::{Enrolment, Greeting, Rejected, Request, Said, SessionId};
+use super::wanting::Wanting;
 use crate::model::{MemberNumber, Role, Timestamp};
 use crate::store::RocksStore;
 use crate::sync::hub::{Device, HubSync, Refusal};
@@ -36,6 +37,8 @@ pub struct Space {
     pub(super) admin: AdminContext,
     pub(super) sessions: BTreeMap<MemberNumber, Session>,
     sessions_begun: u64,
+    pub(super) wanting: Option<Wanting>,
+    pub(super) wants_made: u64,
 }
 
 /// A member's commit on its way to be judged.
@@ -58,7 +61,16 @@ pub(super) struct Work<'a> {
 impl Space {
     pub fn new(hub: HubSync, store: RocksStore, admin: AdminContext) -> Space {
         let chunks = SpaceChunks::new(hub.space(), store.chunks());
-        Space { hub, store, chunks, admin, sessions: BTreeMap::new(), sessions_begun: 0 }
+        Space {
+            hub,
+            store,
+            chunks,
+            admin,
+            sessions: BTreeMap::new(),
+            sessions_begun: 0,
+            wanting: None,
+            wants_made: 0,
+        }
     }
 
     /// Judges requests, makes what they write durable in one step, and then answers and fans out.
@@ -88,6 +100,7 @@ impl Space {
         if flow == Flow::End {
             self.sessions.clear();
         }
+        self.check_wanting();
         Ok(flow)
     }
 
@@ -108,6 +121,7 @@ impl Space {
                 // Whoever asked may have gone.
                 let _ = reply.send(swept);
             }
+            Request::Want(want) => self.want(want),
             Request::Retire => {
                 let refusal = Refusal::new(RefuseReason::Removed, "this space was removed");
                 self.end_all(&Ending::Refused(refusal));
@@ -178,6 +192,7 @@ impl Space {
             }
             Said::Barrier(id) => work.outcomes.push(Outcome::Barrier { session, id }),
             Said::Applied(sequence) => self.hub.applied(&mut work.txn, session.member, sequence),
+            Said::Looked(id) => self.looked(session, id),
             Said::Left => drop(self.sessions.remove(&session.member)),
         }
     }

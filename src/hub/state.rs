@@ -1,6 +1,6 @@
 //! What all connections of a hub share: the store, and the owners of the spaces in use.
 
-use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse, HostPort, SpaceRow, administer};
+use super::admin::{AdminContext, AdminError, AdminRequest, AdminResponse, SpaceRow, administer};
 use super::care::{care_for_stopped, not_written};
 use super::chunks::SpaceChunks;
 use super::clock::{fresh_space_id, now};
@@ -10,7 +10,6 @@ use super::owner::{Owner, Request};
 use super::space::Space;
 use super::turns::Turns;
 use crate::model::{SpaceId, SpaceName};
-use crate::net::Fingerprint;
 use crate::store::RocksStore;
 use crate::sync::hub::{Device, HubSync, create_space, list_spaces, remove_space, removed_spaces};
 use crate::sync::{Durability, Store, Txn, WriteError};
@@ -18,7 +17,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Bytes of commits that wait for owners, all spaces and members together.
@@ -34,7 +33,7 @@ pub struct OpenSpace {
 
 pub struct HubState {
     pub store: RocksStore,
-    admin: AdminContext,
+    pub(super) admin: AdminContext,
     spaces: Mutex<Spaces>,
     /// Permits are bytes.
     pub waiting: Arc<Semaphore>,
@@ -48,6 +47,8 @@ pub struct HubState {
     changing: tokio::sync::Mutex<()>,
     /// Spaces on all of which something works now, once at a time.
     pub(super) cared_for: Arc<Turns<SpaceId>>,
+    /// Looks at all that a space keeps which were begun.
+    pub(super) scratches: AtomicU64,
     /// Set when the hub stops.
     pub(super) stopping: Arc<AtomicBool>,
     failed: mpsc::UnboundedSender<String>,
@@ -61,13 +62,7 @@ struct Spaces {
 
 impl HubState {
     /// `failed` is told when the hub cannot go on.
-    pub fn new(
-        store: RocksStore,
-        hub: Fingerprint,
-        host: HostPort,
-        failed: mpsc::UnboundedSender<String>,
-    ) -> HubState {
-        let admin = AdminContext { hub, host };
+    pub fn new(store: RocksStore, admin: AdminContext, failed: mpsc::UnboundedSender<String>) -> HubState {
         let waiting = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
         HubState {
             store,
@@ -79,6 +74,7 @@ impl HubState {
             visits: Arc::new(Turns::new(VISITS_EACH)),
             changing: Default::default(),
             cared_for: Arc::new(Turns::new(1)),
+            scratches: AtomicU64::new(0),
             stopping: Arc::default(),
             failed,
         }
@@ -183,7 +179,7 @@ pub fn administer_stopped(
     request: AdminRequest,
 ) -> Result<AdminResponse, AdminError> {
     if let AdminRequest::Care(request) = &request {
-        return care_for_stopped(store, request);
+        return care_for_stopped(store, request, &context.scratch);
     }
     let Some(name) = request.within_space() else {
         if let AdminRequest::SpaceRemove { space } = &request {

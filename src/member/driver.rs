@@ -35,6 +35,8 @@ pub enum Event {
     Waited(u64),
     /// States where the hub is, in the order of its messages.
     Barrier(u64),
+    /// What the hub wants has been looked for, in the conversation of that number.
+    Looked(u64, u64),
     /// It is time to say how far this member has come.
     Tell,
 }
@@ -96,7 +98,10 @@ impl Driver {
             Event::Waited(conversation) if conversation == self.conversation => {
                 self.shared.volume().replica().waited();
             }
-            Event::Uploaded(..) | Event::Waited(_) => {}
+            Event::Looked(conversation, id) if conversation == self.conversation => {
+                self.send(FromMember::Looked { id });
+            }
+            Event::Uploaded(..) | Event::Waited(_) | Event::Looked(..) => {}
             Event::Barrier(id) => self.send(FromMember::Barrier { id }),
             Event::Tell => self.tell(),
         }
@@ -198,6 +203,7 @@ impl Driver {
                 }
                 SessionOutput::Barrier { id } => self.shared.barrier_passed(id),
                 SessionOutput::Wait => self.shared.wait_a_while(self.conversation),
+                SessionOutput::Wanted { id, wanted } => self.shared.bring(self.conversation, id, wanted),
                 SessionOutput::Role(role) => self.shared.role_changed(role),
             }
         }

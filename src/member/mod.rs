@@ -14,6 +14,7 @@ pub mod control;
 mod answer;
 mod aside;
 mod assemble;
+mod bring;
 mod conflicts;
 mod content;
 mod driver;

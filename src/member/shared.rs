@@ -249,6 +249,14 @@ impl Shared {
         self.later(TELL_DELAY, Event::Tell);
     }
 
+    pub(super) fn events(&self) -> &mpsc::Sender<Event> {
+        &self.events
+    }
+
+    pub(super) fn connection(&self) -> Option<Connection> {
+        self.connection.lock().clone()
+    }
+
     fn later(&self, delay: Duration, event: Event) {
         let events = self.events.clone();
         self.runtime.spawn(async move {

@@ -112,6 +112,10 @@ pub enum FromMember {
     Applied {
         sequence: Sequence,
     },
+    /// Answers [`FromHub::Wanted`] when what there is has been uploaded.
+    Looked {
+        id: u64,
+    },
 }
 
 /// Control messages of the hub after its welcome.
@@ -154,6 +158,11 @@ pub enum FromHub {
         space: SpaceId,
         /// The last sequence of the log.
         head: Option<Sequence>,
+    },
+    /// The hub has lost these chunks of contents that the nodes have or had; whoever can brings them.
+    Wanted {
+        id: u64,
+        wanted: Vec<(NodeId, Vec<ChunkId>)>,
     },
 }
 

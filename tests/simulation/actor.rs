@@ -78,7 +78,7 @@ impl Actor {
                 SessionOutput::Upload(chunks) => self.wants_upload = chunks,
                 SessionOutput::Disconnect { .. } => self.disconnect = true,
                 SessionOutput::Wait => self.wait = true,
-                SessionOutput::Barrier { .. } | SessionOutput::Role(_) => {}
+                SessionOutput::Barrier { .. } | SessionOutput::Role(_) | SessionOutput::Wanted { .. } => {}
             }
         }
     }

@@ -15,6 +15,15 @@ Example:
   fl0wfs hub gc notes --keep 30d --dry-run
   fl0wfs hub gc --keep 10-versions";
 
+pub const VERIFY_EXAMPLE: &str = "\
+Looked at are the log, all that follows from it, and every chunk of every version that is kept. Members may go on
+working meanwhile. It needs room for the space's rows once more, beside the data. The exit code is 1 where something
+is wrong and not repaired.
+
+Example:
+  fl0wfs hub verify notes
+  fl0wfs hub verify --repair --json";
+
 #[derive(Debug, Args)]
 pub struct GcArgs {
     /// One space [default: all].
@@ -28,6 +37,21 @@ pub struct GcArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// One line of JSON per space.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub data: DataArg,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// One space [default: all].
+    #[arg(value_parser = space_name)]
+    pub space: Option<SpaceName>,
+    /// Ask connected members for chunks that are missing or damaged.
+    #[arg(long)]
+    pub repair: bool,
+    /// One line of JSON per finding, and one per space.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

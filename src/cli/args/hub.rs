@@ -1,6 +1,6 @@
 //! Arguments of `fl0wfs hub`: running a hub, and looking after its spaces, invites and members.
 
-use super::care::{GC_EXAMPLE, GcArgs};
+use super::care::{GC_EXAMPLE, GcArgs, VERIFY_EXAMPLE, VerifyArgs};
 use super::{duration, member_name};
 use crate::model::{MemberName, Role, SpaceName};
 use clap::{Args, Subcommand};
@@ -54,6 +54,9 @@ pub enum HubCommand {
     /// Remove contents that nothing needs any more.
     #[command(after_help = GC_EXAMPLE)]
     Gc(GcArgs),
+    /// Check that all that was committed is there and whole.
+    #[command(after_help = VERIFY_EXAMPLE)]
+    Verify(VerifyArgs),
     /// Shut a member out; a live connection is cut.
     #[command(after_help = "Example:\n  fl0wfs hub revoke notes old-laptop")]
     Revoke {

@@ -11,7 +11,7 @@ mod care;
 mod conflicts;
 mod hub;
 
-pub use care::GcArgs;
+pub use care::{GcArgs, VerifyArgs};
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 
@@ -240,6 +240,8 @@ mod tests {
             "hub members notes --json",
             "hub revoke notes laptop --data /d",
             "hub gc",
+            "hub verify",
+            "hub verify notes --repair --json --data /d",
             "hub gc notes --keep 10-versions --dry-run --json --data /d",
             "join fl0w://h:1/s?hub=x&token=y --as work --name me",
             "remote list",

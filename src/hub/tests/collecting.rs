@@ -14,14 +14,14 @@ impl TestHub {
     }
 }
 
-fn put(node: NodeId, base: u64, manifest: Manifest) -> Op {
+pub fn put(node: NodeId, base: u64, manifest: Manifest) -> Op {
     let put = Put {
         node,
         base: Version(base),
         manifest,
         mtime: Timestamp::default(),
         attributes: None,
-        merged: None,
+        came_from: None,
         conflict: None,
     };
     Op { time: Timestamp::default(), verb: Verb::Put(put) }

@@ -25,7 +25,7 @@ fn owned(store: &RocksStore) -> Space {
     store.commit(batch, Durability::Power).unwrap();
     let host = HostPort { host: "here".into(), port: 1 };
     let fingerprint = Identity::generate().public_key().fingerprint();
-    Space::new(hub, store.clone(), AdminContext { hub: fingerprint, host })
+    Space::new(hub, store.clone(), AdminContext { hub: fingerprint, host, scratch: Default::default() })
 }
 
 type Reply = oneshot::Receiver<Result<Greeted, Rejected>>;

@@ -9,6 +9,7 @@ mod full;
 mod hostile;
 mod manifests;
 mod slow;
+mod verifying;
 mod visits;
 
 use super::*;

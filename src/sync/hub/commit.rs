@@ -97,7 +97,7 @@ impl HubSync {
     }
 
     /// Applies ops one after the other, apart from the transaction: the writes that make them real.
-    fn try_ops<K: Kv + ?Sized>(
+    pub(super) fn try_ops<K: Kv + ?Sized>(
         &self,
         txn: &Txn<K>,
         member: MemberNumber,

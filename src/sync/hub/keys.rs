@@ -151,6 +151,11 @@ impl Keys {
         self.key(b'p', &[&path, &(!at.0).to_be_bytes(), &node.to_bytes()])
     }
 
+    /// Where all paths begin.
+    pub(super) fn paths(&self) -> Vec<u8> {
+        self.key(b'p', &[])
+    }
+
     pub(super) fn path_prefix(&self, path: PathHash) -> Vec<u8> {
         self.key(b'p', &[&path])
     }
@@ -165,6 +170,10 @@ impl Keys {
 
     pub(super) fn given_up(&self, node: NodeId) -> Vec<u8> {
         self.key(b'u', &[&node.to_bytes()])
+    }
+
+    pub(super) fn given_ups(&self) -> Vec<u8> {
+        self.key(b'u', &[])
     }
 
     pub(super) fn invite(&self, token: TokenHash) -> Vec<u8> {

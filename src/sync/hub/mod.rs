@@ -10,6 +10,7 @@
 //! Nothing here knows connections, keeps content or fans anything out; the process in `crate::hub` does.
 
 mod accounts;
+mod audit;
 mod commit;
 mod content;
 mod contents;
@@ -25,6 +26,7 @@ mod spaces;
 mod versions;
 
 pub use accounts::{Invitation, MemberStatus, check_format};
+pub use audit::{DerivedRow, Difference, DifferenceKind, LogFault};
 pub use commit::Judgement;
 pub use content::HeldContent;
 pub use contents::{Content, Keep, Standing};

@@ -31,8 +31,7 @@ pub fn create_space<K: Kv + ?Sized>(
     let info = SpaceInfo { id, name, created: now };
     txn.put(keys::space_name(&info.name), encode(&id));
     txn.put(machine.keys().info(), encode(&info));
-    let prefix = machine.keys().tree();
-    RowTreeMut { txn, prefix: &prefix }.write(vec![Change::Node(NodeId::ROOT, Some(Node::root()))]);
+    machine.plant(txn);
     Some(info)
 }
 
@@ -70,6 +69,12 @@ pub(super) fn find<K: Kv + ?Sized>(kv: &K, name: &SpaceName) -> Option<SpaceId> 
 }
 
 impl HubSync {
+    /// Writes the tree that every space begins with.
+    pub fn plant<K: Kv + ?Sized>(&self, txn: &mut Txn<K>) {
+        let prefix = self.keys().tree();
+        RowTreeMut { txn, prefix: &prefix }.write(vec![Change::Node(NodeId::ROOT, Some(Node::root()))]);
+    }
+
     /// What this space is; None once it is removed.
     pub fn space_info<K: Kv + ?Sized>(&self, kv: &K) -> Option<SpaceInfo> {
         let info: SpaceInfo = read(kv, &self.keys().info())?;

@@ -9,7 +9,7 @@ use super::keys;
 use super::merging::Contents;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{ChunkId, Digest, Role, Sequence, SpaceName, Timestamp};
+use crate::model::{ChunkId, Digest, NodeId, Role, Sequence, SpaceName, Timestamp};
 use crate::sync::kv::{Durability, Store};
 use crate::wire::{FromHub, Hello, LogEntry, Position, RefuseReason, WIRE_FORMAT, encode};
 use std::collections::BTreeMap;
@@ -45,6 +45,11 @@ pub enum SessionOutput {
     /// The hub asks to wait before the sealed commit is sent again.
     Wait,
     Role(Role),
+    /// The hub has lost chunks that these nodes have or had.
+    Wanted {
+        id: u64,
+        wanted: Vec<(NodeId, Vec<ChunkId>)>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -203,6 +208,7 @@ impl<S: Store> Work<'_, S> {
             FromHub::Answer { number, answer } => return self.answered(number, answer),
             FromHub::Barrier { id, .. } => self.effects.outputs.push(SessionOutput::Barrier { id }),
             FromHub::Role(role) => self.role(role),
+            FromHub::Wanted { id, wanted } => self.effects.outputs.push(SessionOutput::Wanted { id, wanted }),
             FromHub::Members(members) => {
                 for (number, name) in members {
                     self.txn.put(keys::member(number), encode(&name));

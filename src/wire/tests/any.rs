@@ -293,6 +293,7 @@ pub fn from_member() -> impl Strategy<Value = FromMember> {
         (sealed(), inline()).prop_map(|(commit, inline)| FromMember::Commit { commit, inline }),
         any::<u64>().prop_map(|id| FromMember::Barrier { id }),
         any::<u64>().prop_map(|sequence| FromMember::Applied { sequence: Sequence(sequence) }),
+        any::<u64>().prop_map(|id| FromMember::Looked { id }),
     ]
 }
 
@@ -342,6 +343,8 @@ pub fn from_hub() -> impl Strategy<Value = FromHub> {
         vec((member(), member_name()), 0..4).prop_map(FromHub::Members),
         (space_id(), option::of(any::<u64>()))
             .prop_map(|(space, head)| FromHub::Visited { space, head: head.map(Sequence) }),
+        (any::<u64>(), vec((node_id(), vec(chunk(), 0..3)), 0..3))
+            .prop_map(|(id, wanted)| FromHub::Wanted { id, wanted }),
     ]
 }
 

@@ -151,6 +151,8 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("commit message", encode(&FromMember::Commit { commit, inline: inline.clone() })),
         ("barrier", encode(&FromMember::Barrier { id: 5 })),
         ("applied", encode(&FromMember::Applied { sequence: Sequence(8) })),
+        ("looked", encode(&FromMember::Looked { id: 5 })),
+        ("wanted", encode(&FromHub::Wanted { id: 5, wanted: vec![(NODE, vec![ChunkId([6; 32])])] })),
         ("entry message", encode(&FromHub::Entry { entry: entry(), inline })),
         ("accept", encode(&answer(accept))),
         ("reject", encode(&answer(Answer::Reject { round: Round(3), detail: "stale".to_owned() }))),

@@ -86,6 +86,8 @@ pub const MESSAGES: &[(&str, &str)] = &[
     ),
     ("barrier", "0105"),
     ("applied", "0208"),
+    ("looked", "0305"),
+    ("wanted", "0b050107fb2c01010606060606060606060606060606060606060606060606060606060606060606"),
     (
         "entry message",
         "04fbe803070cfc00e2a7cafc15cd5b0701fc00e2a7cafc15cd5b070507fb2c010001046e616d6502cccccccccccccccc\

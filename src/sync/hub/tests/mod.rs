@@ -1,6 +1,7 @@
 //! The hub's rules, one test each, on a space in memory.
 
 mod accounts;
+mod audit;
 mod commits;
 mod contents;
 mod golden;
