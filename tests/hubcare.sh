@@ -1,13 +1,14 @@
 #!/bin/bash
-# What whoever runs a hub sees and does: who is in a space and how far each one is.
+# What whoever runs a hub sees and does: who is in a space and how far each one is, contents that nothing needs, damage.
 #
-#   hubcare.sh [NAME...]   [default: all; c for members]
+#   hubcare.sh [PART...]   [default: members collection damage]
 . "$(dirname "$0")/harness.sh"
 begin hubcare
 need python3
 SYNC_TIMEOUT=60s
 A=$WORK/a B=$WORK/b
 
+random() { head -c "$1" /dev/urandom; }
 # member_line NAME: what the hub says of a member. member_field NAME FIELD: a field of its JSON; plain values only.
 member_line() { hub members "$SPACE" | grep "^$1  "; }
 member_field() {
@@ -55,9 +56,139 @@ s14_how_far_behind_each_member_is_can_be_seen() {
     same "$(field b behind)" 0 "what b says of itself"
 }
 
+# work_at DIR: makes, changes, renames and removes files of all sizes in there until the test says stop.
+work_at() {
+    python3 - "$1" "$WORK/stop" <<'PYTHON'
+import os, random, sys
+directory, stop = sys.argv[1:]
+chance = random.Random(directory)
+os.makedirs(directory, exist_ok=True)
+# Contents come again, so that what nothing needs at one moment is needed at the next.
+contents = [chance.randbytes(size) for size in (10, 5000, 70000, 200000, 400000) for _ in range(3)]
+rounds = 0
+while rounds < 60 or not os.path.exists(stop):
+    rounds += 1
+    path = f"{directory}/{chance.randrange(12)}"
+    step = chance.randrange(8)
+    if step == 0 and os.path.exists(path):
+        os.unlink(path)
+    elif step == 1 and os.path.exists(path):
+        os.rename(path, f"{directory}/{chance.randrange(12)}")
+    else:
+        with open(path + ".new" if step == 2 else path, "wb") as file:
+            file.write(chance.choice(contents))
+        if step == 2:
+            os.rename(path + ".new", path)
+PYTHON
+}
+
+nothing_needed_is_lost_by_a_collection_while_members_work() {
+    step "hub gc and hub verify while two members work: nothing that is needed is lost"
+    local workers=() worker round freed=0
+    work_at "$A/by-a" &
+    workers+=($!)
+    work_at "$B/by-b" &
+    workers+=($!)
+    must 60 "nobody works" test -e "$A/by-b"
+    for round in 1 2 3; do
+        expect 0 hub gc "$SPACE" --keep 1-version --json
+        freed=$((freed + $(sed 's/.*"chunks_freed":\([0-9]*\).*/\1/' <<<"$OUTPUT")))
+        expect 0 hub verify "$SPACE"
+        said "nothing is wrong"
+    done
+    touch "$WORK/stop"
+    for worker in "${workers[@]}"; do wait "$worker" || fail "a member could not go on working"; done
+    sync_all a b
+    same_trees "$A" "$B"
+    must 60 "nothing is ever freed" eval 'expect 0 hub gc --keep 1-version; [ "$freed" -gt 0 ] || [[ $OUTPUT != *"freed 0 chunks"* ]]'
+    expect 0 hub verify
+    # A newcomer gets everything from the hub alone.
+    umount_member a
+    umount_member b
+    start_members newcomer
+    sync_all newcomer
+    mount_member a
+    mount_member b
+    sync_all a b
+    same_trees "$WORK/newcomer" "$A"
+    umount_member newcomer
+}
+
+history_stays_when_contents_go() {
+    step "what a rule lets go of is gone from the hub, its history is not"
+    random 100000 >"$A/changing"
+    sync_all a
+    random 100000 >"$A/changing"
+    sync_all a
+    local before
+    before=$(log_md5s a changing)
+    same "$(wc -l <<<"$before")" 2 "versions in the history"
+    expect 0 hub gc "$SPACE" --keep 1d --json
+    [[ $OUTPUT == *'"versions":0'* ]] || fail "a rule lets go of what is younger: $OUTPUT"
+    expect 0 hub gc "$SPACE" --keep 1-version --dry-run
+    said "would free"
+    expect 0 hub gc "$SPACE" --keep 1-version
+    [[ $OUTPUT != *"freed 0 chunks"* ]] || fail "nothing is freed: $OUTPUT"
+    same "$(log_md5s a changing)" "$before" "the history afterwards"
+    expect 0 hub verify "$SPACE"
+    expect 2 hub gc "$SPACE" --keep 30
+    expect 1 hub gc nowhere
+}
+
+# flip_bit_of FILE: in the store of the hub, which must not run, in the middle of the file's first bytes.
+flip_bit_of() {
+    python3 - "$1" "${HUB_DATA:-$WORK/hub}" <<'PYTHON'
+import os, sys
+snippet = open(sys.argv[1], "rb").read(8000)[4000:4064]
+hits = 0
+for directory, _, names in os.walk(sys.argv[2]):
+    for name in names:
+        path = os.path.join(directory, name)
+        content = bytearray(open(path, "rb").read())
+        at = content.find(snippet)
+        while at >= 0:
+            hits += 1
+            content[at + 30] ^= 4
+            open(path, "wb").write(content)
+            at = content.find(snippet, at + 1)
+sys.exit(hits == 0)
+PYTHON
+}
+
+a_flipped_bit_in_the_store_is_found_named_and_repaired() {
+    step "a flipped bit in the store is found and named, and the file is repaired from a member that has the content"
+    mkdir "$A/deep" && random 300000 >"$A/deep/file" || fail "a cannot write"
+    sync_all a b
+    # What the store has only in its log is in its files once it was started again.
+    stop_hub
+    start_hub "$HUB_ADDRESS"
+    stop_hub
+    flip_bit_of "$A/deep/file" || fail "the content is not in the store as it is"
+    expect 1 hub verify "$SPACE"
+    said "a chunk is damaged: deep/file, version 1, chunk "
+    expect 2 hub verify "$SPACE" --repair
+    said "start the hub"
+    start_hub "$HUB_ADDRESS"
+    expect 1 hub verify "$SPACE" --json
+    said '"path":"deep/file"'
+    must 30 "a does not come back" eval '[[ $(member_line a) == *"connected since"* ]]'
+    expect 0 hub verify "$SPACE" --repair
+    said "repaired: a chunk is damaged: deep/file, version 1"
+    said "1 fault found, all repaired"
+    expect 0 hub verify "$SPACE"
+    start_members repaired
+    sync_all repaired
+    cmp "$WORK/repaired/deep/file" "$A/deep/file" || fail "the repaired file differs"
+    umount_member repaired
+}
+
+members() { run_rows c && run_rows s; }
+collection() { nothing_needed_is_lost_by_a_collection_while_members_work && history_stays_when_contents_go; }
+damage() { a_flipped_bit_in_the_store_is_found_named_and_repaired; }
+
 start_hub
 create_space
 start_relays b
 start_members a b
-for rows in "${@:-c s}"; do for letter in $rows; do run_rows "$letter"; done; done
+for part in "${@:-members collection damage}"; do for part in $part; do "$part"; done; done
 finish

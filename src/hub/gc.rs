@@ -66,7 +66,7 @@ pub(super) struct Sweep {
 
 impl Collection<'_> {
     pub fn run(self) -> Result<GcReport, AdminError> {
-        let Job { hub, chunks, .. } = self.job;
+        let Job { chunks, .. } = self.job;
         let (space, dry_run) = (self.job.name.clone(), self.dry_run);
         let mut report = GcReport {
             space,
@@ -92,7 +92,7 @@ impl Collection<'_> {
         }
         report.chunks_kept = report.chunks_kept.saturating_sub(report.chunks_freed);
         report.bytes_kept = report.bytes_kept.saturating_sub(report.bytes_freed);
-        tracing::info!(space = ?hub.space(), chunks = report.chunks_freed, bytes = report.bytes_freed, dry_run, "collected");
+        tracing::info!(space = %report.space, chunks = report.chunks_freed, bytes = report.bytes_freed, dry_run, "collected");
         if !dry_run && report.chunks_freed > 0 {
             chunks.give_back_room().map_err(not_written)?;
         }

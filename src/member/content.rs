@@ -19,7 +19,7 @@ pub enum ContentError {
     Send(#[from] SendError),
     #[error("content could not be received: {0}")]
     Receive(#[from] ReceiveError),
-    #[error("the hub does not have chunk {0}")]
+    #[error("the hub has no chunk {0}: `fl0wfs hub gc` let go of this content, or it is damaged there")]
     Absent(ChunkId),
     #[error("chunk {0} is not here any more")]
     Lost(ChunkId),

@@ -157,3 +157,44 @@ async fn content_that_was_let_go_of_is_no_finding() {
     assert_eq!(hub.verify(false).await.unwrap().left(), 1);
     drop((ada, position));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_list_of_a_long_content_stops_a_collection_until_it_is_repaired() {
+    let mut hub = TestHub::start().await;
+    let mut ada = hub.join(Role::Writer, "ada").await;
+    let (manifest, chunks) = content(&noise(1, 96 * 1024 * 1024));
+    let ChunkList::Tree(lists) = &manifest.chunks else { panic!("no lists") };
+    let list = lists[0].chunk.unwrap();
+    for some in chunks.chunks(64) {
+        assert_eq!(ada.put(some).await, ContentReply::Stored);
+    }
+    let position = ada.accepted(1, vec![make(ada.node(2), "long", manifest.clone())], vec![]).await;
+    let collect = |keep| AdminRequest::Care(CareRequest::Gc { space: None, keep, dry_run: false });
+    let one = crate::sync::hub::Keep::Versions(1);
+    match hub.admin(collect(one)).await.unwrap() {
+        AdminResponse::Collected(reports) => assert_eq!(reports[0].chunks_freed, 0),
+        other => panic!("nothing collected: {other:?}"),
+    }
+    hub.stop().await;
+    hub.flip_bits(&[list]);
+    hub.run().await;
+    let mut ada = hub.greet(&ada.identity.clone(), ada.hello_again(Some(position))).await;
+    let error = hub.admin(collect(one)).await.unwrap_err();
+    assert!(matches!(error, HubError::Admin(AdminError::Damaged(_))), "{error}");
+    let report = hub.verify(false).await.unwrap();
+    assert_eq!((report.findings.len(), report.findings[0].chunk), (1, Some(list)));
+    // One that hides behind the list comes to light once that is back.
+    hub.stop().await;
+    let hidden = chunks[0].0;
+    hub.lose(&[hidden]);
+    hub.run().await;
+    ada = hub.greet(&ada.identity.clone(), ada.hello_again(Some(position))).await;
+    let bringing = async {
+        ada.bring(&chunks).await;
+        ada.bring(&chunks).await
+    };
+    let (report, reply) = tokio::join!(hub.verify(true), bringing);
+    assert_eq!((report.unwrap().left(), reply), (0, ContentReply::Stored));
+    assert_eq!(hub.verify(false).await.unwrap().findings, []);
+    assert!(hub.admin(collect(one)).await.is_ok());
+}
