@@ -15,7 +15,7 @@ use crate::wire::{FromHub, Hello, LogEntry, Position, RefuseReason, WIRE_FORMAT,
 use std::collections::BTreeMap;
 
 /// Ops of entries held back while this member catches up, at most: one replay of the journal serves them all.
-const CATCH_UP_OPS_MAX: usize = 4_000;
+const CATCH_UP_OPS_MAX: usize = 16_000;
 
 /// Where the conversation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
