@@ -4,7 +4,7 @@
 //! by itself. Documents are marked by line too: what is shown has to be readable, not well formed.
 
 use super::file_type::{FileType, effective};
-use super::text::{Ending, Taken, put, put_whole, regions, split};
+use super::text::{Ending, Taken, doubted_regions, put, put_whole, split};
 use super::three_way::{MERGE_BYTES_MAX, Versions};
 
 /// What the markers call the versions.
@@ -24,7 +24,7 @@ pub fn marked_up(given: Option<FileType>, versions: Versions<'_>, labels: Labels
     let ending = Ending::of(versions.local);
     let lines = [split(versions.base.unwrap_or_default()), split(versions.local), split(versions.remote)];
     let mut marked = Vec::new();
-    for region in regions(&lines) {
+    for region in doubted_regions(&lines) {
         let [base, local, remote] =
             [&lines[0][region.base], &lines[1][region.local], &lines[2][region.remote]];
         match region.taken {

@@ -1,6 +1,8 @@
 //! Tests of the three-way merge: laws, and tables of named cases.
 
 mod attributes;
+mod hostile;
+mod laws;
 mod patch;
 mod text;
 

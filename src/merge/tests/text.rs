@@ -1,6 +1,7 @@
 //! Text by line, in named cases.
 
-use super::merged;
+use super::{merged, outcome};
+use crate::merge::{FileType, Labels, Outcome, Unclean, Versions, marked_up, merge};
 
 /// Line by line: base, local, remote, and the result or none for a conflict.
 const CASES: [(&str, &str, &str, &str, Option<&str>); 16] = [
@@ -51,4 +52,62 @@ fn a_side_that_turns_all_line_endings_does_not_touch_every_line() {
 fn a_missing_final_newline_is_a_change_of_the_last_line() {
     assert_eq!(merged("a\nb\nc\n", "x\nb\nc\n", "a\nb\nc").unwrap(), "x\nb\nc");
     assert!(merged("a\nb\n", "a\nb", "a\nb\nc\n").is_err());
+}
+
+#[test]
+fn what_depends_on_how_equal_lines_are_paired_is_a_conflict() {
+    let (base, local) = ("{\na\n}\n{\nb\n}\n{\nc\n}\n", "{\na\n}\n{\nc\n}\n");
+    assert!(merged(base, local, "{\na\n}\n{\nb\n}\n{\nc\n}\nd\n").is_ok(), "far away it does not matter");
+    assert!(merged("x\nx\n", "x\n", "x\ny\nx\n").is_err());
+}
+
+#[test]
+fn a_union_keeps_both_sides_where_they_meet_the_remote_first() {
+    let union = |base, local, remote| match outcome(Some(FileType::Union), base, local, remote) {
+        Outcome::Clean(bytes) => String::from_utf8(bytes).unwrap(),
+        Outcome::Conflict(unclean) => panic!("{unclean}"),
+    };
+    assert_eq!(union("a\n", "a\nl\n", "a\nr\n"), "a\nr\nl\n");
+    assert_eq!(union("a\n", "a\nsame\nl\n", "a\nsame\nr\n"), "a\nsame\nr\nl\n");
+    assert_eq!(union("a", "a\nl", "a\nr"), "a\nr\nl", "a line is never joined to another");
+    let made_twice = Versions { base: None, local: b"l\n", remote: b"r\n" };
+    assert_eq!(merge(Some(FileType::Union), made_twice), Outcome::Clean(b"r\nl\n".to_vec()));
+}
+
+#[test]
+fn what_is_not_text_conflicts_and_so_does_what_has_no_base() {
+    let binary =
+        |local: &[u8]| merge(None, Versions { base: Some(b"a\nb\nc\n"), local, remote: b"a\nb\nx\n" });
+    assert_eq!(binary(b"\0\nb\nc\n"), Outcome::Conflict(Unclean::Binary));
+    assert_eq!(binary(b"\xff\nb\nc\n"), Outcome::Conflict(Unclean::Binary));
+    let latin1 = Versions { base: Some(b"a\nb\nc\n"), local: b"\xff\nb\nc\n", remote: b"a\nb\nx\n" };
+    assert_eq!(merge(Some(FileType::Text), latin1), Outcome::Clean(b"\xff\nb\nx\n".to_vec()));
+    let made_twice = Versions { base: None, local: b"l\n", remote: b"r\n" };
+    assert_eq!(merge(None, made_twice), Outcome::Conflict(Unclean::NoBase));
+    assert_eq!(merge(None, Versions { remote: b"l\n", ..made_twice }), Outcome::Clean(b"l\n".to_vec()));
+    assert_eq!(
+        outcome(Some(FileType::Binary), "a\nb\nc\n", "x\nb\nc\n", "a\nb\ny\n"),
+        Outcome::Conflict(Unclean::Binary)
+    );
+}
+
+#[test]
+fn a_conflict_says_where() {
+    let said = |base, local, remote| merged(base, local, remote).unwrap_err().to_string();
+    assert_eq!(said("a\nb\nc\n", "a\nx\nc\n", "a\ny\nc\n"), "both sides changed line 2");
+    assert_eq!(said("a\nb\n", "a\nx\nb\n", "a\ny\nb\n"), "both sides changed before line 2");
+    assert_eq!(said("a\nb\nc\nd\n", "a\nd\n", "a\nb\nx\nd\n"), "both sides changed lines 2-3");
+}
+
+#[test]
+fn the_marked_up_text_shows_all_three_versions_of_a_conflict() {
+    let labels = Labels { base: "version 1", local: "here", remote: "there" };
+    let versions = Versions { base: Some(b"a\nb\nc\nd"), local: b"x\nb\nl\nd", remote: b"a\nb\nr" };
+    let marked = String::from_utf8(marked_up(None, versions, labels).unwrap()).unwrap();
+    let expected = "x\nb\n<<<<<<< here\nl\nd\n||||||| version 1\nc\nd\n=======\nr\n>>>>>>> there\n";
+    assert_eq!(marked, expected);
+    let made_twice = marked_up(None, Versions { base: None, local: b"l\r\n", ..versions }, labels).unwrap();
+    let expected = "<<<<<<< here\r\nl\r\n=======\r\na\nb\nr\r\n>>>>>>> there\r\n";
+    assert_eq!(String::from_utf8(made_twice).unwrap(), expected);
+    assert_eq!(marked_up(None, Versions { local: b"\0", ..versions }, labels), None);
 }

@@ -9,19 +9,23 @@
 //!   overlap or touch are a conflict: so are two inserts at one place, an insert inside or at the edge of what
 //!   the other side deleted, and deletions that overlap without being equal.
 //! - Where both sides say the same over the whole of such a place, it is taken once (as git's merge does).
+//! - Where equal lines can be paired in more than one way (repeated lines, moved ones), the merge must not depend
+//!   on it: both the alignment with the fewest changes and the one around rare lines give the same result, or it is a
+//!   conflict. Git does not ask this; it costs a fraction of a percent of its clean merges.
 //! - Line endings stay as they are. If all three versions are uniform and a side turned all of them (LF to CRLF
 //!   or back), the lines are compared without them and the result has the new ones.
 //!
 //! Invariant: no byte of a clean result is invented but such a line ending. This part does not know types.
 
 mod endings;
+mod frequent;
 mod lines;
 mod regions;
 
 use super::outcome::{Outcome, Place, Unclean};
 pub(super) use endings::Ending;
-pub(super) use lines::{Hunk, hunks, split};
-pub(super) use regions::{Taken, regions};
+pub(super) use lines::{Alignment, Hunk, hunks, split};
+pub(super) use regions::{Region, Taken, regions};
 
 /// Merges by line.
 pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
@@ -39,43 +43,68 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
 
 fn merge_lines(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
     let versions = [split(base), split(local), split(remote)];
-    let mut merged = Vec::with_capacity(local.len().max(remote.len()));
-    let mut places = Vec::new();
-    for region in regions(&versions) {
+    let regions = doubted_regions(&versions);
+    let overlaps = regions.iter().filter(|region| region.taken == Taken::Neither);
+    let places: Vec<Place> = overlaps
+        .map(|region| Place::Lines { first: region.base.start + 1, count: region.base.len() })
+        .collect();
+    if !places.is_empty() {
+        return Outcome::Conflict(Unclean::overlap(places));
+    }
+    Outcome::Clean(joined(&versions, &regions))
+}
+
+/// The regions; all changes are in conflict if the result would depend on how equal lines are paired.
+pub(super) fn doubted_regions(versions: &[Vec<&[u8]>; 3]) -> Vec<Region> {
+    let mut shortest = regions(Alignment::Shortest, versions);
+    if shortest.iter().any(|region| region.taken == Taken::Neither) {
+        return shortest;
+    }
+    let rarest = regions(Alignment::Rarest, versions);
+    if rarest.iter().any(|region| region.taken == Taken::Neither) {
+        return rarest;
+    }
+    if joined(versions, &shortest) != joined(versions, &rarest) {
+        let changed = shortest.iter_mut().filter(|region| region.taken != Taken::Base);
+        changed.for_each(|region| region.taken = Taken::Neither);
+    }
+    shortest
+}
+
+fn joined(versions: &[Vec<&[u8]>; 3], regions: &[Region]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for region in regions {
         match region.taken {
-            Taken::Base => put(&mut merged, &versions[0][region.base]),
-            Taken::Local | Taken::Both => put(&mut merged, &versions[1][region.local]),
-            Taken::Remote => put(&mut merged, &versions[2][region.remote]),
-            Taken::Neither => {
-                places.push(Place::Lines { first: region.base.start + 1, count: region.base.len() });
-            }
+            Taken::Base | Taken::Local | Taken::Both => put(&mut joined, &versions[1][region.local.clone()]),
+            Taken::Remote | Taken::Neither => put(&mut joined, &versions[2][region.remote.clone()]),
         }
     }
-    if places.is_empty() { Outcome::Clean(merged) } else { Outcome::Conflict(Unclean::overlap(places)) }
+    joined
 }
 
 /// Merges by line and keeps the lines of both sides where they meet: the remote ones first, equal ones once.
 pub(super) fn union(base: &[u8], local: &[u8], remote: &[u8]) -> Vec<u8> {
     let versions = [split(base), split(local), split(remote)];
     let mut merged = Vec::new();
-    for region in regions(&versions) {
+    for region in regions(Alignment::Shortest, &versions) {
+        let (local, remote) = (&versions[1][region.local], &versions[2][region.remote]);
         match region.taken {
-            Taken::Base => put_whole(&mut merged, &versions[0][region.base]),
-            Taken::Local | Taken::Both => put_whole(&mut merged, &versions[1][region.local]),
-            Taken::Remote => put_whole(&mut merged, &versions[2][region.remote]),
-            Taken::Neither => {
-                let (local, remote) = (&versions[1][region.local], &versions[2][region.remote]);
-                let mut put_until = 0;
-                for hunk in hunks(remote, local) {
-                    put_whole(&mut merged, &remote[put_until..hunk.before.end]);
-                    put_whole(&mut merged, &local[hunk.after]);
-                    put_until = hunk.before.end;
-                }
-                put_whole(&mut merged, &remote[put_until..]);
-            }
+            Taken::Base | Taken::Local | Taken::Both => put_whole(&mut merged, local),
+            Taken::Remote => put_whole(&mut merged, remote),
+            Taken::Neither => put_both(&mut merged, local, remote),
         }
     }
     merged
+}
+
+fn put_both(merged: &mut Vec<u8>, local: &[&[u8]], remote: &[&[u8]]) {
+    let mut at = 0;
+    for hunk in hunks(remote, local) {
+        put_whole(merged, &remote[at..hunk.before.end]);
+        put_whole(merged, &local[hunk.after]);
+        at = hunk.before.end;
+    }
+    put_whole(merged, &remote[at..]);
 }
 
 pub(super) fn put(merged: &mut Vec<u8>, lines: &[&[u8]]) {

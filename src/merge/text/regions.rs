@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use imara_diff::Interner;
 
-use super::lines::{Hunk, changes, numbered};
+use super::lines::{Alignment, Hunk, changes, numbered};
 
 /// A stretch of the three versions, and which of them is the merged one there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,10 @@ pub enum Taken {
 }
 
 /// The regions of base, local and remote lines.
-pub fn regions(versions: &[Vec<&[u8]>; 3]) -> Vec<Region> {
+pub fn regions(alignment: Alignment, versions: &[Vec<&[u8]>; 3]) -> Vec<Region> {
     let mut interner = Interner::new(versions.iter().map(Vec::len).sum());
     let [base, local, remote] = [0, 1, 2].map(|which| numbered(&mut interner, &versions[which]));
-    let sides = [changes(&base, &local), changes(&base, &remote)];
+    let sides = [&local, &remote].map(|side| changes(alignment, &base, side));
     let mut cursor = Cursor { sides: &sides, next: [0, 0], at: [0, 0, 0] };
     let mut regions = Vec::new();
     while let Some((base_range, hunks)) = cursor.meeting() {
