@@ -6,6 +6,7 @@
 use std::str::FromStr;
 
 use super::three_way::Versions;
+use super::{json, xml};
 
 /// How the versions of a file are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,5 +61,11 @@ fn by_content(versions: &Versions<'_>) -> FileType {
     if !versions.all(|version| !version.contains(&0) && std::str::from_utf8(version).is_ok()) {
         return FileType::Binary;
     }
-    FileType::Text
+    if versions.all(json::is_document) {
+        FileType::Json
+    } else if versions.all(xml::is_document) {
+        FileType::Xml
+    } else {
+        FileType::Text
+    }
 }

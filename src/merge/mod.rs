@@ -15,16 +15,21 @@
 //! |---|---|
 //! | [`FileType`] | what a file is taken for: by its content, unless [`Attributes`] say so |
 //! | `text` | by line |
+//! | `tree` | by path in a tree that stands over its text |
+//! | `json`, `xml` | what these trees are, and what is particular to them |
 //! | [`marked_up`] | the text a person edits to settle a conflict |
 //! | [`patch`] | what changed between two versions, to be read |
 
 mod attributes;
 mod file_type;
+mod json;
 mod marked;
 mod outcome;
 pub mod patch;
 mod text;
 mod three_way;
+mod tree;
+mod xml;
 
 #[cfg(test)]
 mod tests;

@@ -28,8 +28,10 @@ pub enum Unclean {
     NoBase,
     /// Both sides changed the same places.
     Overlap { places: Vec<Place> },
-    /// The sides join line by line, but the result would no longer be what both sides are.
+    /// The sides join, but the result would no longer be what both sides are.
     Malformed { expected: &'static str },
+    /// An XML document that declares entities.
+    Entities,
 }
 
 /// Where both sides changed something.
@@ -83,7 +85,13 @@ impl fmt::Display for Unclean {
                 }
             }
             Unclean::Malformed { expected } => {
-                write!(f, "both sides are {expected}, but joined line by line they no longer would be")
+                write!(
+                    f,
+                    "both sides are {expected}, but what joins them would not be, or would not mean both"
+                )
+            }
+            Unclean::Entities => {
+                f.write_str("both sides changed an XML document that declares entities; those are not merged")
             }
         }
     }

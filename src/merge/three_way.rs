@@ -5,7 +5,7 @@
 
 use super::file_type::{FileType, effective};
 use super::outcome::{Outcome, Unclean};
-use super::text;
+use super::{json, text, xml};
 
 /// The largest version that is merged; above it, a change on both sides is a conflict.
 pub const MERGE_BYTES_MAX: u64 = 16 << 20;
@@ -55,6 +55,8 @@ pub fn merge(given: Option<FileType>, versions: Versions<'_>) -> Outcome {
         (FileType::Binary, _) => Outcome::Conflict(Unclean::Binary),
         (FileType::Union, base) => Outcome::Clean(text::union(base.unwrap_or_default(), local, remote)),
         (_, None) => Outcome::Conflict(Unclean::NoBase),
-        (FileType::Text | FileType::Json | FileType::Xml, Some(base)) => text::merge(base, local, remote),
+        (FileType::Text, Some(base)) => text::merge(base, local, remote),
+        (FileType::Json, Some(base)) => json::merge(base, local, remote),
+        (FileType::Xml, Some(base)) => xml::merge(base, local, remote),
     }
 }

@@ -1,10 +1,13 @@
 //! Tests of the three-way merge: laws, and tables of named cases.
 
 mod attributes;
+mod documents;
 mod hostile;
+mod json;
 mod laws;
 mod patch;
 mod text;
+mod xml;
 
 use crate::merge::{FileType, Outcome, Unclean, Versions, merge};
 

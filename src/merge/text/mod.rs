@@ -24,7 +24,7 @@ mod regions;
 
 use super::outcome::{Outcome, Place, Unclean};
 pub(super) use endings::Ending;
-pub(super) use lines::{Alignment, Hunk, hunks, split};
+pub(super) use lines::{Alignment, Hunk, changes, hunks, split};
 pub(super) use regions::{Region, Taken, regions};
 
 /// Merges by line.
