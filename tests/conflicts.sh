@@ -169,6 +169,112 @@ p10_binary_content_changed_on_both_sides_is_never_merged() {
     all_same
 }
 
+# held PATH: what a and b have made of a file, in a place that no merge joins, where b holds.
+held() {
+    printf 'base\001\0' >"$A/$1" && sync_all a b c
+    freeze b
+    printf 'by a\001\0' >"$A/$1" && printf 'by b\001\0' >"$B/$1" || fail "nobody can write $1"
+    expect 0 fl a sync "$A"
+    thaw b
+    sync_all b a c
+    is "$A/$1" "by a" && is "$C/$1" "by a" && is "$B/$1" "by b" || fail "$1 is not held"
+}
+
+# Whatever b puts into a file that it holds, however, nothing of it leaves b, whatever the others put into theirs.
+held_through_everything() {
+    local number
+    for number in 1 2 3; do
+        printf 'more %s\001\0' "$number" >"$B/p11/held.bin"
+        printf 'saved %s\001\0' "$number" >"$B/p11/tmp" && mv "$B/p11/tmp" "$B/p11/held.bin" || fail "b cannot save"
+        expect 0 fl b sync "$B"
+        is "$B/p11/held.bin" "saved $number" || fail "b lost what it saved"
+        printf 'a again %s\001\0' "$number" >"$A/p11/held.bin"
+        sync_all a b c
+        is "$B/p11/held.bin" "saved $number" && is "$C/p11/held.bin" "a again $number" || fail "it is held no longer"
+    done
+    exec {writer}>>"$B/p11/held.bin"
+    printf 'a last\001\0' >"$A/p11/held.bin"
+    sync_all a b c
+    printf 'appended' >&"$writer" && exec {writer}>&-
+    expect 0 fl b sync "$B"
+    cmp -s "$B/p11/held.bin" <(printf 'saved 3\001\0appended') || fail "what was appended is lost"
+    ! log_md5s a p11/held.bin | grep -qxE "$(printf 'saved 3\001\0' | md5sum | cut -c-32)|$(md5_of "$B/p11/held.bin")" ||
+        fail "what is held was sent"
+    same "$(ls "$A/p11")" "$(ls "$B/p11")" "names"
+    umount_member b
+    mount_member b
+    sync_all b
+    cmp -s "$B/p11/held.bin" <(printf 'saved 3\001\0appended') || fail "a remount has lost what was held"
+}
+
+p11_what_is_held_stays_as_it_is_and_unsent_until_somebody_decides() {
+    step "P11: with conflict=hold the local file stays as it is and is not sent, everything else is, until it is resolved"
+    local file member
+    umount_member b
+    mount_member b conflict=hold
+    mkdir "$A/p11"
+    held p11/held.bin
+    expect 4 fl b conflicts "$B"
+    said "p11/held.bin  changed by b and by another"
+    said "common version 1, accepted version 2; what is here is held and not sent"
+    expect 4 fl b status "$B"
+    said "what is here is held and not sent"
+    expect 0 fl a conflicts "$A"
+    expect 1 resolve a p11/held.bin --ours
+    echo "goes on" >"$B/p11/other" && sync_all b a && has "$A/p11/other" "goes on" || fail "b sends nothing any more"
+    held_through_everything
+    expect 1 resolve b p11/held.bin --revive
+    expect 0 resolve b p11/held.bin --ours
+    said "p11/held.bin is sent as it is here; what was accepted is in its history"
+    sync_all b a c
+    cmp -s "$C/p11/held.bin" <(printf 'saved 3\001\0appended') || fail "what was decided does not reach everybody"
+
+    held p11/theirs.bin
+    expect 0 resolve b p11/theirs.bin --theirs
+    settled_everywhere p11/theirs.bin "by a"
+    log_md5s c p11/theirs.bin | grep -qx "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
+
+    held p11/both.bin
+    exec {reader}<"$B/p11/both.bin"
+    expect 0 resolve b p11/both.bin --both
+    is "/dev/fd/$reader" "by b" || fail "an open file has lost its content"
+    exec {reader}<&-
+    settled_everywhere p11/both.bin "by a"
+    is "$C/$(copy_of p11/both.bin)" "by b" || fail "what b had is not beside it"
+
+    held p11/merged.bin
+    printf 'by both\001\0' >"$WORK/merged"
+    expect 0 resolve b p11/merged.bin --merged "$WORK/merged"
+    settled_everywhere p11/merged.bin "by both"
+    log_md5s c p11/merged.bin | grep -qx "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
+
+    printf 'one\ntwo\nthree\n' >"$A/p11/plan.txt" && sync_all a b c
+    clash_held p11/plan.txt
+    expect 0 resolve b p11/plan.txt --print
+    same "$OUTPUT" "$(printf '%s\n' one '<<<<<<< by b' 'TWO of b' '||||||| common version 1' two ======= 'TWO of a' \
+        '>>>>>>> p11/plan.txt, version 2' three)" "the merge with markers"
+    editor $'one\nTWO\nthree\n'
+    EDITOR=$WORK/editor expect 0 resolve b p11/plan.txt --edit
+    sync_all b a c
+    has "$C/p11/plan.txt" $'one\nTWO\nthree' || fail "the edited merge does not reach everybody"
+
+    held p11/back.bin
+    umount_member b
+    mount_member b conflict=copy
+    sync_all b a c
+    is "$A/p11/back.bin" "by a" && is "$A/$(copy_of p11/back.bin)" "by b" || fail "under the other policy it is not beside"
+    expect 0 resolve a p11/back.bin --theirs
+    settled_everywhere p11/back.bin "by a"
+}
+
+clash_held() {
+    freeze b
+    printf 'one\nTWO of a\nthree\n' >"$A/$1" && printf 'one\nTWO of b\nthree\n' >"$B/$1" || fail "nobody can write $1"
+    expect 0 fl a sync "$A"
+    thaw b
+    sync_all b a c
+}
+
 # every_choice MEMBER: made at this member, seen by all.
 every_choice() {
     local member=$1 file

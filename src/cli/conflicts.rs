@@ -89,6 +89,7 @@ fn to_text(mount: &Path, conflict: &ConflictReport, now: Timestamp) -> Vec<Strin
     lines.push(match (&conflict.copy, &conflict.member) {
         (Some(copy), Some(member)) => format!("  {versions}; the work of {member} is in {}", place(copy)),
         (Some(copy), None) => format!("  {versions}; what lost is in {}", place(copy)),
+        (None, _) if conflict.held => format!("  {versions}; what is here is held and not sent"),
         (None, _) => format!("  {versions}"),
     });
     lines
@@ -106,6 +107,7 @@ fn to_json(mount: &Path, conflict: &ConflictReport) -> Value {
         "remote": conflict.remote,
         "local": conflict.local,
         "time": text::rfc3339(conflict.time),
+        "held": conflict.held,
     })
 }
 
@@ -125,6 +127,7 @@ mod tests {
             remote: Version(4),
             local: Some(Version(1)),
             time: Timestamp { seconds: 1_000, nanos: 0 },
+            held: false,
         }
     }
 
@@ -140,6 +143,9 @@ mod tests {
         );
         let removal = ConflictReport { copy: None, base: None, ..conflict() };
         assert_eq!(to_text(Path::new("/mnt"), &removal, now)[1], "  no common version, accepted version 4");
+        let held = ConflictReport { copy: None, held: true, ..conflict() };
+        let line = "  common version 2, accepted version 4; what is here is held and not sent";
+        assert_eq!(to_text(Path::new("/mnt"), &held, now)[1], line);
     }
 
     #[test]

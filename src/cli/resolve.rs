@@ -142,6 +142,9 @@ fn told(conflict: &ConflictReport, choice: &ResolveChoice) -> String {
     let path = text::path(&conflict.path);
     let member = conflict.member.as_ref().map_or("the other member".to_owned(), ToString::to_string);
     let copy = conflict.copy.as_ref().map(text::path);
+    if conflict.held {
+        return told_of_held(&path, choice);
+    }
     match (choice, copy) {
         (ResolveChoice::Ours, _) => {
             format!("{path} now has the work of {member}; what stood there is in its history")
@@ -161,6 +164,22 @@ fn told(conflict: &ConflictReport, choice: &ResolveChoice) -> String {
     }
 }
 
+/// The same where this member's content was under the name all the time.
+fn told_of_held(path: &str, choice: &ResolveChoice) -> String {
+    match choice {
+        ResolveChoice::Theirs => {
+            format!("{path} now has what was accepted; what it had here is in its history")
+        }
+        ResolveChoice::Both => {
+            format!("{path} now has what was accepted; what it had here is in a file beside it")
+        }
+        ResolveChoice::Merged { .. } => {
+            format!("{path} now has the merged content; both sides are in its history")
+        }
+        _ => format!("{path} is sent as it is here; what was accepted is in its history"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +196,7 @@ mod tests {
             remote: Version(1),
             local: None,
             time: Timestamp::default(),
+            held: false,
         }
     }
 

@@ -120,8 +120,7 @@ impl Sides {
                 exit: Exit::Failed,
             });
         }
-        let of = Some((self.report.remote, self.report.local));
-        let choice = ResolveChoice::Merged { file: merged.to_owned(), of };
+        let choice = ResolveChoice::Merged { file: merged.to_owned(), of: Some(self.report.seen) };
         settle(&self.mounted, vec![self.report.conflict.path.clone()], choice)
     }
 }

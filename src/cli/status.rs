@@ -168,7 +168,9 @@ fn details(report: &StatusReport) -> Vec<String> {
     let conflicts = report.conflicts.iter().map(|conflict| {
         let copy =
             conflict.copy.as_ref().map(|copy| format!(", the other version is in {}", text::path(copy)));
-        format!("conflict: {} ({}){}", text::path(&conflict.path), conflict.what, copy.unwrap_or_default())
+        let held = conflict.held.then(|| ", what is here is held and not sent".to_owned());
+        let where_else = copy.or(held).unwrap_or_default();
+        format!("conflict: {} ({}){where_else}", text::path(&conflict.path), conflict.what)
     });
     let parked = report.parked.iter();
     let parked = parked.map(|parked| format!("refused: {} ({})", text::path(&parked.path), parked.reason));
@@ -211,6 +213,7 @@ fn to_json(report: &StatusReport) -> Value {
             "member": conflict.member,
             "what": conflict.what,
             "time": text::rfc3339(conflict.time),
+            "held": conflict.held,
         })
     });
     let parked = report.parked.iter();

@@ -43,6 +43,7 @@ fn conflict() -> ConflictReport {
         remote: Version(2),
         local: Some(Version(1)),
         time: Timestamp { seconds: 50_520, nanos: 0 },
+        held: false,
     }
 }
 

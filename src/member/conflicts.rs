@@ -1,12 +1,14 @@
 //! Open conflicts of a member, wherever they are noted, and the words for them.
 //!
-//! Invariant: [`all`] and [`at`] know the same conflicts; what else comes to hold conflicts joins both here.
+//! Invariant: [`all`] and [`at`] know the same conflicts: those in the tree, which everybody has, and those of contents
+//! that are withheld here.
 
 use super::answer::{MemberHandler, path_in};
 use super::control::{ConflictReport, ControlPath, ControlResponse, Reply};
 use super::shared::MemberReplica;
-use crate::model::{ConflictKind, Name, NodeId};
+use crate::model::{Conflict, ConflictKind, Manifest, Name, NodeId};
 use crate::ops::{ConflictRow, Tree};
+use crate::sync::member::{Question, Subject, Withheld};
 use std::io;
 
 /// Conflicts told in one answer.
@@ -22,18 +24,83 @@ impl MemberHandler {
     }
 }
 
+/// An open conflict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    Recorded(ConflictRow),
+    Withheld(Withheld),
+}
+
+impl Open {
+    pub fn subject(&self) -> Subject {
+        match self {
+            Open::Recorded(row) => Subject::Recorded(row.conflict.node, row.conflict.member),
+            Open::Withheld(withheld) => Subject::Withheld(withheld.node),
+        }
+    }
+
+    pub fn question(&self) -> Question {
+        match self {
+            Open::Recorded(row) => Question::of(row),
+            Open::Withheld(_) => Question::Content,
+        }
+    }
+
+    pub fn conflict(&self) -> &Conflict {
+        match self {
+            Open::Recorded(row) => &row.conflict,
+            Open::Withheld(withheld) => &withheld.conflict,
+        }
+    }
+
+    /// The node in conflict.
+    pub fn node(&self) -> NodeId {
+        match self {
+            Open::Recorded(row) => row.conflict.node,
+            Open::Withheld(withheld) => withheld.node,
+        }
+    }
+
+    /// The copy that keeps what lost.
+    pub fn copy(&self) -> Option<NodeId> {
+        match self {
+            Open::Recorded(row) => row.copy,
+            Open::Withheld(_) => None,
+        }
+    }
+
+    /// What was accepted, and the work of the member that lost with the node that holds it; none where the conflict is
+    /// not about two contents.
+    pub fn contents(&self, replica: &MemberReplica) -> Option<(Manifest, (NodeId, Manifest))> {
+        let view = replica.view();
+        let of = |node| view.node(node).and_then(|row| row.manifest().cloned());
+        match self {
+            Open::Recorded(row) => Some((of(row.conflict.node)?, (row.copy?, of(row.copy?)?))),
+            Open::Withheld(withheld) => {
+                Some((withheld.remote.clone()?, (withheld.node, withheld.local.clone())))
+            }
+        }
+    }
+}
+
+fn open(replica: &MemberReplica) -> Vec<Open> {
+    let recorded = replica.view().conflicts().map(Open::Recorded).collect::<Vec<_>>().into_iter();
+    recorded.chain(replica.withheld().into_iter().map(Open::Withheld)).collect()
+}
+
 /// All open conflicts.
 pub fn all(replica: &MemberReplica) -> Vec<ConflictReport> {
-    replica.view().conflicts().map(|row| report(replica, &row)).collect()
+    open(replica).iter().map(|open| report(replica, open)).collect()
 }
 
 /// The conflicts that the file at a path has, or is the copy of; None where nothing stands there.
-pub fn at(replica: &MemberReplica, path: &ControlPath) -> Option<Vec<ConflictRow>> {
+pub fn at(replica: &MemberReplica, path: &ControlPath) -> Option<Vec<Open>> {
     let node = node_at(replica, path)?;
     let view = replica.view();
     let of_copy = view.conflict_of_copy(node).and_then(|(node, member)| view.conflict(node, member));
     let own = view.conflicts_of(node).into_iter().filter_map(|member| view.conflict(node, member));
-    Some(of_copy.into_iter().chain(own).collect())
+    let withheld = replica.withheld().into_iter().filter(|withheld| withheld.node == node);
+    Some(of_copy.into_iter().chain(own).map(Open::Recorded).chain(withheld.map(Open::Withheld)).collect())
 }
 
 fn node_at(replica: &MemberReplica, path: &ControlPath) -> Option<NodeId> {
@@ -43,20 +110,21 @@ fn node_at(replica: &MemberReplica, path: &ControlPath) -> Option<NodeId> {
 }
 
 /// A conflict as it is told.
-pub fn report(replica: &MemberReplica, row: &ConflictRow) -> ConflictReport {
-    let (view, conflict) = (replica.view(), &row.conflict);
+pub fn report(replica: &MemberReplica, open: &Open) -> ConflictReport {
+    let (view, conflict) = (replica.view(), open.conflict());
     let member = replica.member_name(conflict.member);
     let who = member.as_ref().map_or("a member".to_owned(), ToString::to_string);
     ConflictReport {
-        path: path_in(&view, conflict.node).unwrap_or_default(),
-        copy: row.copy.and_then(|copy| path_in(&view, copy)),
+        path: path_in(&view, open.node()).unwrap_or_default(),
+        copy: open.copy().and_then(|copy| path_in(&view, copy)),
         member,
         kind: kind(conflict.kind).to_owned(),
         what: what(conflict.kind, &who),
         base: conflict.base,
         remote: conflict.remote,
-        local: row.copy.and_then(|copy| Some(view.node(copy)?.version)),
+        local: open.copy().and_then(|copy| Some(view.node(copy)?.version)),
         time: conflict.time,
+        held: matches!(open, Open::Withheld(_)),
     }
 }
 

@@ -6,12 +6,15 @@
 
 use super::answer::MemberHandler;
 use super::assemble::Assembler;
-use super::conflicts;
+use super::conflicts::{self, Open};
 use super::control::{ConflictReport, ControlPath, ControlResponse, Reply, ResolveChoice, ResolveRequest};
 use super::files::Arriving;
 use super::shared::{MemberReplica, Shared};
+use crate::model::NodeId;
 use crate::ops::{ConflictRow, Tree};
-use crate::sync::member::{Choice, LocalError, NewContent, Question, Refusal, Resolution, Seen, content_of};
+use crate::sync::member::{
+    Choice, LocalError, NewContent, Question, Refusal, Resolution, Withheld, content_of,
+};
 use crate::vfs::{self, VfsError};
 use std::fs::File;
 use std::io;
@@ -51,7 +54,7 @@ impl MemberHandler {
 /// A conflict that is meant, and the path that meant it.
 struct Meant {
     path: ControlPath,
-    row: ConflictRow,
+    open: Open,
 }
 
 fn settle(shared: &Shared, request: &ResolveRequest) -> Result<Vec<ConflictReport>, Unresolved> {
@@ -61,7 +64,7 @@ fn settle(shared: &Shared, request: &ResolveRequest) -> Result<Vec<ConflictRepor
     let volume = shared.volume();
     let (reports, settled) = {
         let mut replica = volume.replica();
-        let reports = meant.iter().map(|meant| conflicts::report(&replica, &meant.row)).collect();
+        let reports = meant.iter().map(|meant| conflicts::report(&replica, &meant.open)).collect();
         let settled = replica.settle(vfs::now(), resolutions);
         (reports, settled.map(|effects| (volume.announce(&replica, &effects.changed), effects)))
     };
@@ -81,26 +84,26 @@ fn settle(shared: &Shared, request: &ResolveRequest) -> Result<Vec<ConflictRepor
 fn meant_settled(shared: &Shared, request: &ResolveRequest) -> Result<Vec<Meant>, Unresolved> {
     let meant = meant_by(&shared.volume().replica(), request)?;
     let nodes: Vec<_> =
-        meant.iter().flat_map(|meant| [meant.row.conflict.node].into_iter().chain(meant.row.copy)).collect();
+        meant.iter().flat_map(|meant| [meant.open.node()].into_iter().chain(meant.open.copy())).collect();
     shared.volume().settle_nodes(&nodes)?;
     meant_by(&shared.volume().replica(), request)
 }
 
 /// The one conflict of contents at a path, after what programs wrote to its files has got into the log.
-pub(super) fn meant_alone(shared: &Shared, path: &ControlPath) -> Result<ConflictRow, Unresolved> {
+pub(super) fn meant_alone(shared: &Shared, path: &ControlPath) -> Result<Open, Unresolved> {
     let choice = ResolveChoice::Merged { file: PathBuf::new(), of: None };
     let meant = meant_settled(shared, &ResolveRequest { paths: vec![path.clone()], choice })?;
-    let row = meant.into_iter().next().map(|meant| meant.row);
-    row.ok_or_else(|| Unresolved::NoConflict(path.clone()))
+    let open = meant.into_iter().next().map(|meant| meant.open);
+    open.ok_or_else(|| Unresolved::NoConflict(path.clone()))
 }
 
 fn meant_by(replica: &MemberReplica, request: &ResolveRequest) -> Result<Vec<Meant>, Unresolved> {
     let mut meant: Vec<Meant> = Vec::new();
     for path in &request.paths {
-        for row in meant_at(replica, path, &request.choice)? {
+        for open in meant_at(replica, path, &request.choice)? {
             // A file and its copy name the same conflict.
-            if !meant.iter().any(|known| known.row == row) {
-                meant.push(Meant { path: path.clone(), row });
+            if !meant.iter().any(|known| known.open == open) {
+                meant.push(Meant { path: path.clone(), open });
             }
         }
     }
@@ -111,19 +114,18 @@ fn meant_at(
     replica: &MemberReplica,
     path: &ControlPath,
     choice: &ResolveChoice,
-) -> Result<Vec<ConflictRow>, Unresolved> {
+) -> Result<Vec<Open>, Unresolved> {
     let open = conflicts::at(replica, path).ok_or_else(|| Unresolved::Nothing(path.clone()))?;
-    let Some(first) = open.first().map(Question::of) else {
+    let Some(first) = open.first().map(Open::question) else {
         return Err(Unresolved::NoConflict(path.clone()));
     };
-    let fitting: Vec<ConflictRow> =
-        open.into_iter().filter(|row| Question::of(row).takes(&plain(choice))).collect();
+    let fitting: Vec<Open> = open.into_iter().filter(|open| open.question().takes(&plain(choice))).collect();
     if fitting.is_empty() {
         return Err(Unresolved::WrongChoice { path: path.clone(), option: choice.option(), question: first });
     }
     let takes_one = matches!(choice, ResolveChoice::Ours | ResolveChoice::Merged { .. });
     if takes_one && fitting.len() > 1 {
-        let copies = fitting.iter().filter_map(|row| conflicts::report(replica, row).copy);
+        let copies = fitting.iter().filter_map(|open| conflicts::report(replica, open).copy);
         return Err(Unresolved::Several(path.clone(), copies.collect()));
     }
     Ok(fitting)
@@ -137,11 +139,9 @@ fn plain(choice: &ResolveChoice) -> Choice {
         ResolveChoice::Both => Choice::Both,
         ResolveChoice::Revive => Choice::Revive,
         ResolveChoice::Delete => Choice::Delete,
-        ResolveChoice::Merged { of, .. } => Choice::Merged {
-            manifest: crate::model::Manifest::empty(),
-            mtime: vfs::now(),
-            of: of.map(|(remote, local)| Seen { remote, local: Some(local) }),
-        },
+        ResolveChoice::Merged { of, .. } => {
+            Choice::Merged { manifest: crate::model::Manifest::empty(), mtime: vfs::now(), of: *of }
+        }
     }
 }
 
@@ -164,14 +164,18 @@ impl Made<'_> {
         choice: &ResolveChoice,
     ) -> Result<Vec<Resolution>, Unresolved> {
         let mut resolutions = Vec::new();
-        for Meant { row, .. } in meant {
-            let (node, member) = (row.conflict.node, row.conflict.member);
-            let (choice, content) = match (choice, row.copy) {
+        for Meant { open, .. } in meant {
+            let subject = open.subject();
+            let (choice, content) = match (choice, open) {
                 (ResolveChoice::Merged { file, .. }, _) => self.merged(file, plain(choice))?,
-                (ResolveChoice::Ours, Some(copy)) => (Choice::Ours, self.copied(copy)?),
+                // What one node has goes to another.
+                (ResolveChoice::Ours, Open::Recorded(ConflictRow { copy: Some(holder), .. }))
+                | (ResolveChoice::Both, Open::Withheld(Withheld { node: holder, .. })) => {
+                    (plain(choice), self.copied(*holder)?)
+                }
                 _ => (plain(choice), NewContent::default()),
             };
-            resolutions.push(Resolution { node, member, choice, content });
+            resolutions.push(Resolution { subject, choice, content });
         }
         Ok(resolutions)
     }
@@ -204,15 +208,15 @@ impl Made<'_> {
         Ok((choice, content))
     }
 
-    /// The copy's own file becomes the file's, unless somebody has it open: then there are two.
-    fn copied(&mut self, copy: crate::model::NodeId) -> Result<NewContent, Unresolved> {
+    /// A file goes from one node to another, unless somebody has it open: then there are two.
+    fn copied(&mut self, holder: NodeId) -> Result<NewContent, Unresolved> {
         let content = {
             let replica = self.shared.volume().replica();
-            let row = replica.view().node(copy).filter(|_| replica.is_in_use(copy));
+            let row = replica.view().node(holder).filter(|_| replica.is_in_use(holder));
             row.and_then(|row| row.manifest().filter(|manifest| manifest.length > 0).map(content_of))
         };
         let file = match content {
-            Some(content) => Arriving(self.shared).copy(copy, content).map_err(VfsError::from)?,
+            Some(content) => Arriving(self.shared).copy(holder, content).map_err(VfsError::from)?,
             None => None,
         };
         self.files.extend(file);

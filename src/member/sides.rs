@@ -2,12 +2,15 @@
 //! can be had.
 
 use super::answer::MemberHandler;
-use super::conflicts;
-use super::control::{BaseContent, ControlBytes, ControlPath, ControlResponse, Reply, Side, SidesReport};
+use super::conflicts::{self, Open};
+use super::control::{
+    BaseContent, ConflictReport, ControlBytes, ControlPath, ControlResponse, Reply, Side, SidesReport,
+};
 use super::resolve::{Unresolved, meant_alone};
 use super::shared::Shared;
 use crate::model::{Manifest, NodeId, Version};
-use crate::ops::{ConflictRow, Tree};
+use crate::ops::Tree;
+use crate::sync::member::{Seen, content_of};
 use crate::wire::{ContentRequest, HistoryRecord};
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,10 +27,9 @@ impl MemberHandler {
             Ok(sides) => sides,
             Err(error) => return Ok(error.into_response()),
         };
-        for (side, node, manifest) in [
-            (Side::Remote, sides.row.conflict.node, &sides.remote.1),
-            (Side::Local, sides.copy, &sides.local.1),
-        ] {
+        let sources =
+            [(Side::Remote, sides.open.node(), &sides.remote), (Side::Local, sides.holder, &sides.local)];
+        for (side, node, manifest) in sources {
             match self.shared.fetch_to_file(node, manifest) {
                 Ok(file) => tell(side, file, reply)?,
                 Err(error) => {
@@ -36,7 +38,7 @@ impl MemberHandler {
                 }
             }
         }
-        let base = match base_of(&self.shared, &sides.row) {
+        let base = match base_of(&self.shared, &sides.open) {
             Ok(Some(file)) => {
                 tell(Side::Base, file, reply)?;
                 BaseContent::Told
@@ -44,40 +46,43 @@ impl MemberHandler {
             Ok(None) => BaseContent::Never,
             Err(why) => BaseContent::Away(why),
         };
-        let conflict = conflicts::report(&self.shared.volume().replica(), &sides.row);
-        let (remote, local) = (sides.remote.0, sides.local.0);
-        Ok(ControlResponse::Sides(Box::new(SidesReport { conflict, base, remote, local })))
+        let Sides { conflict, version, remote, local, .. } = sides;
+        let seen = Seen { remote: content_of(&remote), local: content_of(&local) };
+        Ok(ControlResponse::Sides(Box::new(SidesReport { conflict, base, remote: version, seen })))
     }
 }
 
 struct Sides {
-    row: ConflictRow,
-    copy: NodeId,
-    remote: (Version, Manifest),
-    local: (Version, Manifest),
+    open: Open,
+    conflict: ConflictReport,
+    /// Of what was accepted.
+    version: Version,
+    remote: Manifest,
+    /// The node that holds the other side.
+    holder: NodeId,
+    local: Manifest,
 }
 
 impl Sides {
     fn of(shared: &Shared, path: &ControlPath) -> Result<Sides, Unresolved> {
-        let row = meant_alone(shared, path)?;
+        let open = meant_alone(shared, path)?;
         let replica = shared.volume().replica();
-        let view = replica.view();
-        let content = |node| {
-            let row = view.node(node)?;
-            Some((row.version, row.manifest()?.clone()))
+        let contents = open.contents(&replica);
+        let (remote, (holder, local)) = contents.ok_or_else(|| Unresolved::NoConflict(path.clone()))?;
+        let conflict = conflicts::report(&replica, &open);
+        let version = match &open {
+            Open::Recorded(row) => replica.view().node(row.conflict.node).map(|row| row.version),
+            Open::Withheld(_) => None,
         };
-        let sides = row.copy.and_then(|copy| {
-            let (remote, local) = (content(row.conflict.node)?, content(copy)?);
-            Some(Sides { row: row.clone(), copy, remote, local })
-        });
-        sides.ok_or_else(|| Unresolved::NoConflict(path.clone()))
+        let version = version.unwrap_or(conflict.remote);
+        Ok(Sides { open, conflict, version, remote, holder, local })
     }
 }
 
 /// The content both sides came from; none where they came from none. The error is for people.
-fn base_of(shared: &Shared, row: &ConflictRow) -> Result<Option<File>, String> {
-    let Some(version) = row.conflict.base else { return Ok(None) };
-    let node = row.conflict.node;
+fn base_of(shared: &Shared, open: &Open) -> Result<Option<File>, String> {
+    let Some(version) = open.conflict().base else { return Ok(None) };
+    let node = open.node();
     let request = ContentRequest::VersionOf { node, version };
     let record: Option<HistoryRecord> =
         shared.ask_hub(&request, VERSION_PATIENCE).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use super::ControlPath;
 use crate::model::{MemberName, Timestamp, Version};
+use crate::sync::member::Seen;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub struct ConflictReport {
     /// The copy's version.
     pub local: Option<Version>,
     pub time: Timestamp,
+    /// The member's content is under the name itself, here alone and unsent: what was accepted is elsewhere.
+    pub held: bool,
 }
 
 /// What is to be done about the conflicts of these paths; all of it, or nothing.
@@ -43,8 +46,8 @@ pub enum ResolveChoice {
     /// The content of a file on this machine that the daemon can read.
     Merged {
         file: PathBuf,
-        /// The versions of file and copy that it was made of, if it was: they must still be those.
-        of: Option<(Version, Version)>,
+        /// The contents that it was made of, if it was: they must still be those.
+        of: Option<Seen>,
     },
     Revive,
     Delete,

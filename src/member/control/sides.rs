@@ -2,6 +2,7 @@
 
 use super::ConflictReport;
 use crate::model::Version;
+use crate::sync::member::Seen;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     Base,
-    /// What the copy keeps.
+    /// The work of the member that lost.
     Local,
-    /// What holds the name.
+    /// What was accepted.
     Remote,
 }
 
@@ -21,9 +22,10 @@ pub enum Side {
 pub struct SidesReport {
     pub conflict: ConflictReport,
     pub base: BaseContent,
-    /// The versions told, of what holds the name and of the copy.
+    /// The version told of what was accepted.
     pub remote: Version,
-    pub local: Version,
+    /// The contents told.
+    pub seen: Seen,
 }
 
 /// Whether the common version was told.

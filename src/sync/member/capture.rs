@@ -24,7 +24,11 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`]; the mark then stays.
     pub fn capture(&mut self, now: Timestamp, captured: Captured) -> Result<Effects, LocalError> {
-        let taken = self.transact(now, Durability::Process, |work| work.capture(captured));
+        let taken = self.transact(now, Durability::Process, |work| {
+            let node = work.inode(captured.ino).map(|inode| inode.node);
+            work.capture(captured)?;
+            node.map_or(Ok(()), |node| work.withhold_further(node))
+        });
         taken.map(|((), effects)| effects)
     }
 }

@@ -60,7 +60,12 @@ impl<S: Store> Replica<S> {
     /// [`LocalError::Rejected`] where it does not fit the view; [`LocalError::ReadOnly`], [`LocalError::Write`].
     pub fn submit(&mut self, now: Timestamp, verb: Verb) -> Result<Effects, LocalError> {
         self.check_writable()?;
-        let taken = self.transact(now, Durability::Process, |work| work.take(verb));
+        let taken = self.transact(now, Durability::Process, |work| {
+            let replaced = if let Verb::Move(rename) = &verb { rename.replaces } else { None };
+            let touched = replaced.map_or(verb.node(), |replaced| replaced.node);
+            work.take(verb)?;
+            work.withhold_further(touched)
+        });
         taken.map(|((), effects)| effects)
     }
 

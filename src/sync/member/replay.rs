@@ -65,7 +65,10 @@ impl<S: Store> Work<'_, S> {
         let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
         let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
         for pending in &replayed.ops {
-            self.append(pending.op.clone());
+            match pending.withheld {
+                true => self.append_withheld(&pending.op),
+                false => self.append(pending.op.clone()),
+            }
         }
         self.follow(&replayed);
         self.note_changes();

@@ -5,8 +5,10 @@
 //! meets yet another content finds the copy's name free and no copy to add to.
 //! Nothing here reads or moves bytes, and nothing is written.
 
-use crate::model::{Body, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version};
+use super::records::content_of;
+use crate::model::{Body, ConflictKind, Digest, Manifest, Node, NodeId, Place, Timestamp, Version};
 use crate::ops::{ConflictRow, Drop, Merged, Origin, Put, Restored, Tree, Verb};
+use serde::{Deserialize, Serialize};
 
 /// Stands for a version that there is not.
 const NO_VERSION: Version = Version(0);
@@ -33,11 +35,11 @@ pub enum Choice {
     Delete,
 }
 
-/// The versions of a conflict's two sides that somebody has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The contents of a conflict's two sides that somebody has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    pub remote: Version,
-    pub local: Option<Version>,
+    pub remote: Digest,
+    pub local: Digest,
 }
 
 /// What a conflict is about, and so what can be done about it.
@@ -112,10 +114,7 @@ pub fn plan(tree: &impl Tree, row: &ConflictRow, choice: &Choice) -> Result<Vec<
             verbs.extend(put(about, &node, manifest, copy.mtime, from));
         }
         (Choice::Merged { manifest, mtime, of }, Some((id, copy))) => {
-            let seen = Seen { remote: node.version, local: Some(copy.version) };
-            if of.is_some_and(|of| of != seen) {
-                return Err(Refusal::Changed);
-            }
+            check_seen(*of, node.manifest(), copy.manifest())?;
             verbs.extend(drop_copy(tree, id, &copy));
             verbs.extend(put(about, &node, manifest, *mtime, merged(row, &node)));
         }
@@ -124,8 +123,19 @@ pub fn plan(tree: &impl Tree, row: &ConflictRow, choice: &Choice) -> Result<Vec<
     Ok(verbs)
 }
 
+/// Refuses a merge of contents that are not those of the two sides any more.
+pub fn check_seen(
+    of: Option<Seen>,
+    remote: Option<&Manifest>,
+    local: Option<&Manifest>,
+) -> Result<(), Refusal> {
+    let same = |seen: Digest, now: Option<&Manifest>| now.map(content_of) == Some(seen);
+    let unchanged = |of: Seen| same(of.remote, remote) && same(of.local, local);
+    if of.is_none_or(unchanged) { Ok(()) } else { Err(Refusal::Changed) }
+}
+
 /// A file's next content; none where it has it already.
-fn put(id: NodeId, node: &Node, manifest: &Manifest, mtime: Timestamp, from: Origin) -> Option<Verb> {
+pub fn put(id: NodeId, node: &Node, manifest: &Manifest, mtime: Timestamp, from: Origin) -> Option<Verb> {
     let same = node.manifest().is_some_and(|now| now.same_content(manifest));
     let (base, manifest) = (node.version, manifest.clone());
     let (attributes, came_from, conflict) = (None, Some(from), None);

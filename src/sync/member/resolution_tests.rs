@@ -186,11 +186,13 @@ fn the_same_content_makes_no_version() {
 #[test]
 fn a_merge_of_what_is_not_there_any_more_is_refused() {
     let (mut tree, row) = in_conflict(ConflictKind::PutPut, true);
-    let seen = |remote, local| Some(Seen { remote: Version(remote), local: Some(Version(local)) });
-    for of in [seen(1, 1), seen(2, 2), Some(Seen { remote: Version(2), local: None })] {
+    let seen = |remote, local| {
+        Some(Seen { remote: content_of(&content(remote)), local: content_of(&content(local)) })
+    };
+    for of in [seen(1, 7), seen(2, 6), seen(7, 2)] {
         assert_eq!(plan(&tree, &row, &merged_with(9, of)), Err(Refusal::Changed), "{of:?}");
     }
-    settled(&mut tree, &row, &merged_with(9, seen(2, 1)));
+    settled(&mut tree, &row, &merged_with(9, seen(2, 7)));
 }
 
 #[test]

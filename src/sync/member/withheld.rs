@@ -1,7 +1,8 @@
 //! Contents that the policy `hold` keeps here: ops that wait for a person, not for the hub.
 //!
-//! Invariant: a withheld op is replayed in its place among the pending ones, and is never sealed. Its content is held as
-//! that of any pending op. The base has the accepted content; the view, and so the mount, this member's.
+//! Invariant: a withheld op is replayed in its place among the pending ones, and is never sealed, nor is anything based on
+//! it: what this member does to the file next is withheld in its place at once. Its content is held as that of any
+//! pending op. The base has the accepted content; the view, and so the mount, this member's.
 
 use super::base::BaseKv;
 use super::keys;
@@ -72,27 +73,6 @@ impl<S: Store> Replica<S> {
             })
             .collect()
     }
-
-    /// Sends a withheld content, or what is to be in its place, at last. Returns None where nothing is withheld of the
-    /// node.
-    ///
-    /// # Errors
-    /// [`LocalError::Write`].
-    pub fn settle_withheld(
-        &mut self,
-        now: Timestamp,
-        node: NodeId,
-        decision: Decision,
-    ) -> Result<Option<Effects>, LocalError> {
-        let settled = self.transact(now, Durability::Process, |work| {
-            let Some((index, op)) = work.withheld_of(node) else { return Ok(false) };
-            work.settle_withheld(index, op, decision)?;
-            work.note_changes();
-            work.effects.journal_grew = true;
-            Ok(true)
-        });
-        settled.map(|(found, effects)| Some(effects).filter(|_| found))
-    }
 }
 
 impl<S: Store> Work<'_, S> {
@@ -117,17 +97,48 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::withheld(index));
     }
 
+    /// Has what was just done to this node's content withheld too, where that is. A hub that has gone on to the version
+    /// it was based on here would take it for an edit of that.
+    pub fn withhold_further(&mut self, node: NodeId) -> Result<(), LocalError> {
+        let withheld = self.withheld().iter().filter(|(_, op)| op.verb.node() == node).count();
+        let fresh = || {
+            let mut of_node = self.txn.scan_prefix(&keys::pending_of(node));
+            of_node.any(|(key, _)| self.changes_content(keys::number_of(&key), node))
+        };
+        if withheld > 1 || (withheld == 1 && fresh()) {
+            self.replay_pending()?;
+            self.note_changes();
+        }
+        Ok(())
+    }
+
+    fn changes_content(&self, index: u64, node: NodeId) -> bool {
+        let op: Option<Op> = self.read(&keys::journal(index));
+        op.is_some_and(|op| match op.verb {
+            Verb::Put(_) | Verb::Drop(_) => true,
+            Verb::Move(rename) => rename.replaces.is_some_and(|replaced| replaced.node == node),
+            _ => false,
+        })
+    }
+
     pub fn withheld_at(&self, index: u64) -> Option<Op> {
         self.read(&keys::withheld(index))
     }
 
-    fn withheld_of(&self, node: NodeId) -> Option<(u64, Op)> {
+    pub fn withheld_of(&self, node: NodeId) -> Option<(u64, Op)> {
         self.withheld().into_iter().find(|(_, op)| op.verb.node() == node)
     }
 
-    fn settle_withheld(&mut self, index: u64, op: Op, decision: Decision) -> Result<(), LocalError> {
-        let Verb::Put(put) = &op.verb else { return Ok(()) };
-        let Some(accepted) = self.accepted(put.node) else { return Ok(()) };
+    /// Takes a withheld op out and puts in what was decided. Tells the file that was made beside, if one was.
+    pub fn settle_withheld(
+        &mut self,
+        index: u64,
+        op: Op,
+        decision: Decision,
+    ) -> Result<Option<NodeId>, LocalError> {
+        let Verb::Put(put) = &op.verb else { return Ok(None) };
+        let Some(accepted) = self.accepted(put.node) else { return Ok(None) };
+        let mut beside = None;
         let base = put.conflict.as_ref().and_then(|conflict| conflict.base).unwrap_or_default();
         let merged = Merged { base, local: base.next(), remote: accepted.version };
         let local = Put { came_from: Some(Origin::Merged(merged)), conflict: None, ..put.clone() };
@@ -141,26 +152,28 @@ impl<S: Store> Work<'_, S> {
                 let again = put_again(put.node, &accepted, merged);
                 again.map_or(Ok(()), |again| self.submit(Verb::Put(again)))?;
             }
-            Decision::Both => self.make_beside(local, &accepted)?,
+            Decision::Both => beside = self.make_beside(local, &accepted)?,
         }
         self.release_contents_of([&op]);
-        Ok(())
+        Ok(beside)
     }
 
-    fn accepted(&self, node: NodeId) -> Option<Node> {
+    /// A file as it was accepted.
+    pub fn accepted(&self, node: NodeId) -> Option<Node> {
         let base = BaseKv { kv: &self.txn, slot: self.state.slot };
         RowTree { kv: &base, prefix: self.state.slot.view_prefix() }.node(node)
     }
 
-    fn make_beside(&mut self, local: Put, accepted: &Node) -> Result<(), LocalError> {
-        let Some(at) = self.view().places(local.node).into_iter().next() else { return Ok(()) };
+    fn make_beside(&mut self, local: Put, accepted: &Node) -> Result<Option<NodeId>, LocalError> {
+        let Some(at) = self.view().places(local.node).into_iter().next() else { return Ok(None) };
         let name = self.state.identity.as_ref().map_or(&self.state.name, |identity| &identity.name).clone();
         let taken = |name: &Name| self.view().child(at.parent, name).is_some();
         let place = Place { parent: at.parent, name: conflict_name(&at.name, &name, taken) };
         let same = || Attributes { mode: accepted.mode, owner: None, xattrs: Xattrs::new() };
         let Attributes { mode, owner, xattrs } = local.attributes.unwrap_or_else(same);
+        let node = self.new_node();
         let make = Make {
-            node: self.new_node(),
+            node,
             place,
             body: Body::File(local.manifest),
             mode,
@@ -170,7 +183,8 @@ impl<S: Store> Work<'_, S> {
             came_from: None,
             conflict: None,
         };
-        Ok(self.submit(Verb::Make(make))?)
+        self.submit(Verb::Make(make))?;
+        Ok(Some(node))
     }
 }
 
