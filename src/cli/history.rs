@@ -5,43 +5,87 @@ use super::failure::CliError;
 use super::failure::Exit;
 use super::mounted::{Mounted, PATIENCE, unexpected};
 use super::output;
-use super::point;
 use super::text;
-use crate::member::control::{ControlPath, ControlRequest, ControlResponse, LogLine};
+use crate::member::control::{ControlRequest, ControlResponse, HistoryRequest, HolderReport, LogLine};
 use crate::model::Timestamp;
+use crate::ops::Merged;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// News may be long in coming.
+const FOLLOW_PATIENCE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub fn run(arguments: &LogArgs) -> Result<Exit, CliError> {
-    let path = point::resolve_removed(&arguments.path)?;
-    let mounted = match Mounted::find_resolved(path.clone()) {
-        // The mount itself may be named through a symlink, which is then the last component.
-        Err(CliError::NotMounted(_)) => Mounted::find(&arguments.path)?,
-        found => found?,
+    let (mounted, path) = Mounted::find_path(&arguments.path)?;
+    let (request, patience) = match arguments.follow {
+        true => (HistoryRequest::Follow { path, last: arguments.limit.unwrap_or(0) }, FOLLOW_PATIENCE),
+        false => (HistoryRequest::Log { path, node: arguments.node, limit: arguments.limit }, PATIENCE),
     };
-    let inside = path.strip_prefix(&mounted.record.mount_point).unwrap_or(Path::new(""));
-    let request = ControlRequest::Log { path: ControlPath::from(inside), limit: arguments.limit };
-    let (now, zone) = (text::now(), TimeZone::system());
+    let mut printer = Printer::new(arguments);
     let mut printed = Ok(());
-    let answer = mounted.ask(&request, PATIENCE, |response| {
-        let ControlResponse::Log(lines) = response else { return };
-        let format = |line: &LogLine| match arguments.json {
-            true => to_json(line).to_string(),
-            false => to_text(line, now, &zone),
-        };
-        if printed.is_ok() {
-            printed = lines.iter().try_for_each(|line| output::line(&format(line)));
-        }
+    let answer = mounted.ask_files(&ControlRequest::History(request), patience, |response, _| {
+        printed = printer.print(&response);
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     printed?;
     match answer? {
-        ControlResponse::Done => Ok(Exit::Done),
-        other => Err(unexpected(&other)),
+        Some(ControlResponse::Done) => {}
+        Some(other) => return Err(unexpected(&other)),
+        None => return Ok(Exit::Done),
+    }
+    if arguments.follow {
+        output::note("fl0wfs: the mount has ended");
+    } else if printer.lines == 0 && arguments.limit != Some(0) {
+        output::note("fl0wfs: the hub has accepted no version of it yet");
+    }
+    Ok(Exit::Done)
+}
+
+struct Printer {
+    json: bool,
+    now: Timestamp,
+    zone: TimeZone,
+    holders: u64,
+    lines: u64,
+}
+
+impl Printer {
+    fn new(arguments: &LogArgs) -> Printer {
+        Printer { json: arguments.json, now: text::now(), zone: TimeZone::system(), holders: 0, lines: 0 }
+    }
+
+    fn print(&mut self, response: &ControlResponse) -> Result<(), CliError> {
+        match response {
+            ControlResponse::Holder(holder) => {
+                let is_first = self.holders == 0 && holder.until.is_none();
+                self.holders += 1;
+                if is_first || self.json { Ok(()) } else { output::line(&heading(holder)) }
+            }
+            ControlResponse::Log(lines) => lines.iter().try_for_each(|line| self.line(line)),
+            _ => Ok(()),
+        }
+    }
+
+    fn line(&mut self, line: &LogLine) -> Result<(), CliError> {
+        self.lines += 1;
+        output::line(&match self.json {
+            true => to_json(line).to_string(),
+            false => to_text(line, self.now, &self.zone),
+        })
     }
 }
 
-/// `{"sequence": .., "member": .., "time": .., "op": .., "sync": {"PATH": {"md5": ".."}}}`; a change without content,
+fn heading(holder: &HolderReport) -> String {
+    let node = holder.node;
+    match holder.until {
+        Some(_) => format!("earlier here: {node}, with versions {node}:N"),
+        None => format!("which went on as: {node}, with versions {node}:N"),
+    }
+}
+
+/// `{"sequence": .., "member": .., "time": .., "op": .., .., "sync": {"PATH": {"md5": ".."}}}`; a change without content,
 /// such as a rename, has an empty `sync`.
 fn to_json(line: &LogLine) -> Value {
     let mut sync = Map::new();
@@ -55,6 +99,12 @@ fn to_json(line: &LogLine) -> Value {
         "op": line.op,
         "path": text::json_key(&line.path),
         "from": line.from.as_ref().map(text::json_key),
+        "node": line.node.to_string(),
+        "size": line.size,
+        "merged": line.merged.map(|Merged { base, local, remote }| {
+            json!({ "base": base.0, "local": local.0, "remote": remote.0 })
+        }),
+        "restored": line.restored.map(|restored| restored.to_string()),
         "version": line.version,
         "sync": sync,
     })
@@ -64,15 +114,30 @@ fn to_text(line: &LogLine, now: Timestamp, zone: &TimeZone) -> String {
     let version = line.version.map(|version| format!(" version {version}")).unwrap_or_default();
     let md5 = line.md5.as_ref().map(|md5| format!("  md5 {md5}")).unwrap_or_default();
     let from = line.from.as_ref().map(|from| format!(", was {}", text::path(from))).unwrap_or_default();
+    let size = line.size.map(|size| format!("  {}", text::size(size))).unwrap_or_default();
     let (sequence, member, op) = (line.sequence, &line.member, &line.op);
-    let time = text::clock(line.time, now, zone);
-    format!("{sequence:>6}  {time}  {member}  {op}{version}  {}{from}{md5}", text::path(&line.path))
+    let (time, path) = (text::clock(line.time, now, zone), text::path(&line.path));
+    let made_of = made_of(line);
+    format!("{sequence:>6}  {time}  {member}  {op}{version}{made_of}  {path}{from}{size}{md5}")
+}
+
+/// What a version was made of, where nobody wrote it as it is.
+fn made_of(line: &LogLine) -> String {
+    match (line.merged, line.restored) {
+        (Some(Merged { base, local, remote }), _) => {
+            format!(" (base {}, local {}, remote {})", base.0, local.0, remote.0)
+        }
+        (None, Some(restored)) => format!(" (from {restored})"),
+        (None, None) => String::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MemberName, Sequence};
+    use crate::member::control::ControlPath;
+    use crate::member::control::VersionName;
+    use crate::model::{MemberName, MemberNumber, NodeId, Sequence, Version};
 
     fn line() -> LogLine {
         LogLine {
@@ -82,8 +147,12 @@ mod tests {
             op: "updated".into(),
             path: ControlPath(b"test.py".to_vec()),
             from: None,
+            node: NodeId { member: MemberNumber(1), counter: 17 },
             version: Some(2),
             md5: Some("354dc351e940ef48b689d4d925532053".into()),
+            size: Some(5),
+            merged: None,
+            restored: None,
         }
     }
 
@@ -104,7 +173,7 @@ mod tests {
         let deleted = LogLine { op: "deleted".into(), md5: Some("0".into()), ..line() };
         assert_eq!(to_json(&deleted)["sync"].to_string(), r#"{"test.py":{"md5":"0"}}"#);
         let from = Some(ControlPath(b"old\n.py".to_vec()));
-        let renamed = LogLine { op: "renamed".into(), md5: None, version: None, from, ..line() };
+        let renamed = LogLine { op: "renamed".into(), md5: None, version: None, from, size: None, ..line() };
         assert_eq!(to_json(&renamed)["sync"].to_string(), "{}");
         assert_eq!(to_json(&renamed)["from"], "old\n.py");
         let text = to_text(&renamed, line().time, &TimeZone::UTC);
@@ -116,7 +185,21 @@ mod tests {
         let text = to_text(&line(), line().time, &TimeZone::UTC);
         assert_eq!(
             text,
-            "     3  14:02  laptop  updated version 2  test.py  md5 354dc351e940ef48b689d4d925532053"
+            "     3  14:02  laptop  updated version 2  test.py  5 B  md5 354dc351e940ef48b689d4d925532053"
         );
+    }
+
+    #[test]
+    fn merged_and_restored_versions_say_what_they_were_made_of() {
+        let merged = Merged { base: Version(1), local: Version(2), remote: Version(3) };
+        let merged = LogLine { op: "merged".into(), merged: Some(merged), ..line() };
+        assert_eq!(to_json(&merged)["merged"].to_string(), r#"{"base":1,"local":2,"remote":3}"#);
+        let text = to_text(&merged, line().time, &TimeZone::UTC);
+        assert!(text.contains("  merged version 2 (base 1, local 2, remote 3)  test.py"), "{text}");
+        let name = VersionName { node: Some(line().node), version: Version(1) };
+        let restored = LogLine { op: "restored".into(), restored: Some(name), ..line() };
+        assert_eq!(to_json(&restored)["restored"], "1.17:1");
+        let text = to_text(&restored, line().time, &TimeZone::UTC);
+        assert!(text.contains("  restored version 2 (from 1.17:1)  test.py"), "{text}");
     }
 }

@@ -32,6 +32,9 @@ mod markers;
 mod sides;
 mod edit;
 mod mergetool;
+mod versions;
+mod show;
+mod diff;
 mod join;
 mod remotes;
 mod hub;
@@ -78,6 +81,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Resolve(arguments) => resolve::run(&arguments),
         Command::Mergetool(arguments) => mergetool::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
     }
 }
 

@@ -3,8 +3,10 @@
 use super::failure::{CliError, Exit};
 use super::point;
 use crate::member::config::Home;
-use crate::member::control::{ControlRequest, ControlResponse, StatusReport, ask_for};
+use crate::member::control::{ControlPath, ControlRequest, ControlResponse, StatusReport, ask_for_files};
 use crate::member::mounts::MountRecord;
+use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +41,22 @@ impl Mounted {
         }
     }
 
+    /// Finds the mount that `path` lies in or lay in, and the path inside it, which need not exist any more.
+    ///
+    /// # Errors
+    /// [`CliError::NotMounted`].
+    pub fn find_path(path: &Path) -> Result<(Mounted, ControlPath), CliError> {
+        let resolved = point::resolve_removed(path)?;
+        let mounted = match Mounted::find_resolved(resolved.clone()) {
+            // The mount itself may be named through a symlink, which is then the last component.
+            Err(CliError::NotMounted(_)) => Mounted::find(path)?,
+            found => found?,
+        };
+        let inside = resolved.strip_prefix(&mounted.record.mount_point).unwrap_or(Path::new(""));
+        let inside = ControlPath::from(inside);
+        Ok((mounted, inside))
+    }
+
     pub fn is_alive(&self) -> bool {
         self.record.is_alive(&self.home)
     }
@@ -51,18 +69,38 @@ impl Mounted {
         &self,
         request: &ControlRequest,
         patience: Duration,
-        on_way: impl FnMut(ControlResponse),
+        mut on_way: impl FnMut(ControlResponse),
     ) -> Result<ControlResponse, CliError> {
+        let last = self.ask_files(request, patience, |response, _| {
+            on_way(response);
+            ControlFlow::Continue(())
+        })?;
+        Ok(last.expect("it is asked to the end"))
+    }
+
+    /// As [`Mounted::ask`], with the files that come along; None where `on_way` wanted no more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask_files(
+        &self,
+        request: &ControlRequest,
+        patience: Duration,
+        on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
+    ) -> Result<Option<ControlResponse>, CliError> {
         if !self.is_alive() {
             return Err(CliError::DaemonDied(self.record.mount_point.clone()));
         }
         let answered = |message, hint, exit| Err(CliError::Answered { message, hint, exit });
-        match ask_for(&self.record.socket, request, patience, on_way)? {
+        let Some(last) = ask_for_files(&self.record.socket, request, patience, on_way)? else {
+            return Ok(None);
+        };
+        match last {
             ControlResponse::Failed { message, hint } => answered(message, hint, Exit::Failed),
             ControlResponse::Refused { message, hint } => answered(message, hint, Exit::Refused),
             ControlResponse::NotFound { message } => answered(message, None, Exit::Failed),
             ControlResponse::Unreachable { message } => answered(message, None, Exit::Waiting),
-            answer => Ok(answer),
+            answer => Ok(Some(answer)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Writing results, whether or not somebody still reads them.
 
 use super::failure::CliError;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
 /// Writes one line of result.
 ///
@@ -23,6 +23,27 @@ pub fn bytes(bytes: &[u8]) -> Result<(), CliError> {
 
 fn written(result: io::Result<()>) -> Result<(), CliError> {
     match result {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::NobodyReads),
+        Err(error) => Err(CliError::Output(error)),
+    }
+}
+
+/// Writes bytes of result as they are.
+///
+/// # Errors
+/// As [`line`].
+pub fn all(mut bytes: &[u8]) -> Result<(), CliError> {
+    self::bytes(&mut bytes)
+}
+
+/// Writes all of a file as a result, in bounded memory.
+///
+/// # Errors
+/// As [`line`].
+pub fn bytes(file: &mut impl Read) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match io::copy(file, &mut out).and_then(|_| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::NobodyReads),
         Err(error) => Err(CliError::Output(error)),

@@ -3,16 +3,13 @@
 use super::config::RemoteName;
 use super::conflicts;
 use super::control::{
-    ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, LogLine, Parked, Pending, Reply,
+    ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, Parked, Pending, Reply,
     StatusReport,
 };
 use super::link::LinkState;
 use super::shared::{MemberReplica, Shared};
 use crate::model::{NodeId, SpaceName};
 use crate::ops::{Tree, path_of};
-use crate::wire::{
-    ContentRequest, HISTORY_RECORDS_MAX, HistoryOf, HistoryOperation, HistoryPage, HistoryRecord,
-};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How often somebody who waits is told how much is left.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
-/// The hub has this long to answer a question about history.
-const HISTORY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers for one member.
 pub struct MemberHandler {
@@ -39,10 +34,10 @@ impl Handler for MemberHandler {
             ControlRequest::Sync { timeout_seconds } | ControlRequest::Unmount { timeout_seconds } => {
                 self.sync(Duration::from_secs(timeout_seconds), reply)
             }
-            ControlRequest::Log { path, limit } => self.log(&path, limit, reply),
             ControlRequest::Conflicts => self.conflicts(reply),
             ControlRequest::Resolve(request) => self.resolve(&request, reply),
             ControlRequest::Sides { path } => self.sides(&path, reply),
+            ControlRequest::History(request) => self.history(request, reply),
         }
     }
 }
@@ -107,65 +102,6 @@ impl MemberHandler {
             disk_full: self.shared.is_full(),
             trouble,
         }
-    }
-
-    fn log(&self, path: &ControlPath, limit: Option<u64>, reply: &mut Reply) -> io::Result<ControlResponse> {
-        let (mut before, mut left) = (None, limit.unwrap_or(u64::MAX));
-        let mut found = false;
-        while left > 0 {
-            let at_once = u32::try_from(left).unwrap_or(u32::MAX).min(HISTORY_RECORDS_MAX);
-            let request =
-                ContentRequest::History { of: HistoryOf::Path(path.0.clone()), before, limit: at_once };
-            let page: HistoryPage = match self.shared.ask_hub(&request, HISTORY_PATIENCE) {
-                Ok(page) => page,
-                Err(error) => return Ok(ControlResponse::Unreachable { message: error.to_string() }),
-            };
-            found |= !page.records.is_empty();
-            left = left.saturating_sub(page.records.len() as u64);
-            before = page.records.last().map(|record| record.at);
-            let more = page.more;
-            reply.send(&ControlResponse::Log(page.records.into_iter().map(line).collect()))?;
-            if !more {
-                break;
-            }
-        }
-        let path = path.as_path().display();
-        Ok(match found {
-            true => ControlResponse::Done,
-            false => ControlResponse::NotFound { message: format!("nothing ever stood at {path}") },
-        })
-    }
-}
-
-fn line(record: HistoryRecord) -> LogLine {
-    let has_content = match record.operation {
-        HistoryOperation::Made
-        | HistoryOperation::Changed
-        | HistoryOperation::Merged
-        | HistoryOperation::Restored => record.manifest.is_some(),
-        HistoryOperation::Removed => true,
-        // These leave the content as it is, so they announce none.
-        HistoryOperation::Attributes | HistoryOperation::Linked | HistoryOperation::Renamed => false,
-    };
-    LogLine {
-        sequence: record.at.sequence,
-        member: record.name.clone(),
-        time: record.time,
-        op: match record.operation {
-            HistoryOperation::Made => "added",
-            HistoryOperation::Changed => "updated",
-            HistoryOperation::Merged => "merged",
-            HistoryOperation::Restored => "restored",
-            HistoryOperation::Attributes => "attributes",
-            HistoryOperation::Linked => "linked",
-            HistoryOperation::Renamed => "renamed",
-            HistoryOperation::Removed => "deleted",
-        }
-        .to_owned(),
-        md5: has_content.then(|| record.md5_text()).flatten(),
-        version: has_content.then_some(record.version.0),
-        path: ControlPath(record.path),
-        from: record.from.map(ControlPath),
     }
 }
 

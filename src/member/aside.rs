@@ -15,7 +15,7 @@ use crate::store::Staging;
 use crate::sync::member::content_of;
 use crate::vfs::ContentFiles;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::FileExt;
 
 impl Shared {
@@ -36,13 +36,13 @@ impl Shared {
     pub async fn fetch_aside(&self, node: NodeId, manifest: &Manifest) -> Result<File, ContentError> {
         let staging = tokio::task::block_in_place(|| self.begin_aside(manifest))?;
         if tokio::task::block_in_place(|| self.copy_held(node, manifest, &staging))? {
-            return Ok(staging.file().try_clone()?);
+            return Ok(opened(&staging)?);
         }
         let nearby = tokio::task::block_in_place(|| Here::of(self, node, manifest));
         let connection = self.connected();
         let write = |offset, bytes: &[u8]| Arriving(self).write(&staging, offset, bytes);
         assemble(connection.as_ref(), &nearby, manifest, write).await?;
-        Ok(staging.file().try_clone()?)
+        Ok(opened(&staging)?)
     }
 
     fn begin_aside(&self, manifest: &Manifest) -> io::Result<Staging> {
@@ -62,6 +62,13 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The staged file from its beginning; its name goes with the staging.
+fn opened(staging: &Staging) -> io::Result<File> {
+    let mut file = staging.file().try_clone()?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// What of a content is on this machine: in the spool, or where the node's file holds the same bytes in the same place.

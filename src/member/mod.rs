@@ -20,8 +20,10 @@ mod content;
 mod driver;
 mod fetch;
 mod files;
+mod follow;
 mod fronts;
 mod gather;
+mod history;
 mod link;
 mod remote;
 mod reserved;
@@ -32,6 +34,7 @@ mod shared;
 mod sides;
 mod source;
 mod standing;
+mod versions;
 
 pub use link::LinkState;
 pub use remote::Remote;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// A member's number in one space, given by the hub; 0 is the hub's own (it made the root).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +34,26 @@ impl NodeId {
             member: MemberNumber(u32::from_be_bytes(member.try_into().expect("4 bytes"))),
             counter: u64::from_be_bytes(counter.try_into().expect("8 bytes")),
         }
+    }
+}
+
+/// What is no node's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a node is named by two numbers and a dot, as in 1.17")]
+pub struct InvalidNodeId;
+
+impl FromStr for NodeId {
+    type Err = InvalidNodeId;
+
+    /// The inverse of its printed form.
+    fn from_str(text: &str) -> Result<NodeId, InvalidNodeId> {
+        let (member, counter) = text.split_once('.').ok_or(InvalidNodeId)?;
+        let is_plain = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_plain(member) || !is_plain(counter) {
+            return Err(InvalidNodeId);
+        }
+        let member = member.parse().map(MemberNumber).map_err(|_| InvalidNodeId)?;
+        Ok(NodeId { member, counter: counter.parse().map_err(|_| InvalidNodeId)? })
     }
 }
 

@@ -15,8 +15,9 @@ pub const LOG_ENTRIES_MAX: u32 = 1_000;
 /// What a history is asked of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HistoryOf {
-    /// Names joined by slashes, without one in front: all that stood there, removed files included.
+    /// Names joined by slashes, without one in front: all that stood there, removed files included, and what took over their content.
     Path(Vec<u8>),
+    /// A node's own lines; where it vanished into another they end.
     Node(NodeId),
     /// All there is.
     Space,

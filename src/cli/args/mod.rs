@@ -9,10 +9,14 @@ use std::time::Duration;
 
 mod care;
 mod conflicts;
+mod history;
 mod hub;
+mod moment;
 
 pub use care::{GcArgs, VerifyArgs};
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
+use history::{DIFF_HELP, LOG_HELP};
+pub use history::{DiffArgs, LogArgs, ShowArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 
 const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
@@ -60,11 +64,17 @@ pub enum Command {
     /// Settle a conflict with one of git's merge tools.
     #[command(after_help = conflicts::MERGETOOL_HELP)]
     Mergetool(MergetoolArgs),
-    /// Show the history of a path, newest first.
-    #[command(
-        after_help = "Example:\n  fl0wfs log ~/notes/todo.txt\n  fl0wfs log --json ~/notes/todo.txt | head -1"
-    )]
+    /// Show the history of a path, newest first; of the whole space for the mount's root.
+    #[command(after_help = LOG_HELP)]
     Log(LogArgs),
+    /// Write an earlier content of a file to standard output.
+    #[command(
+        after_help = "Example:\n  fl0wfs show ~/notes/todo.txt --version 3\n  fl0wfs show ~/notes/todo.txt --version 1.17:2 >old\n  fl0wfs show ~/notes/todo.txt --at '2 h ago'"
+    )]
+    Show(ShowArgs),
+    /// Show what changed in a file from one version to another, as a unified diff.
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
 }
 
 const MOUNT_HELP: &str = "\
@@ -167,19 +177,6 @@ pub struct StatusArgs {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
-pub struct LogArgs {
-    /// A path in a mount; it need not exist any more.
-    #[arg(value_name = "PATH")]
-    pub path: PathBuf,
-    /// One line of JSON per change.
-    #[arg(long)]
-    pub json: bool,
-    /// Not more than so many changes.
-    #[arg(short = 'n', long, value_name = "COUNT")]
-    pub limit: Option<u64>,
-}
-
 fn member_name(text: &str) -> Result<MemberName, String> {
     MemberName::new(text).map_err(|error| error.to_string())
 }
@@ -264,6 +261,14 @@ mod tests {
             "resolve /mnt/x --print",
             "mergetool /mnt/x",
             "mergetool /mnt/x --tool vimdiff",
+            "log /mnt/x -n 3 --node 1.2 --patch",
+            "log /mnt --follow --json",
+            "show /mnt/x --version 3",
+            "show /mnt/x --version 1.2:3",
+            "show /mnt/x --at 17",
+            "show /mnt/x --at 2026-01-02T03:04:05Z",
+            "diff /mnt/x",
+            "diff /mnt/x --from 1 --to 1.2:3",
         ] {
             let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));
             assert!(Program::try_parse_from(arguments).is_ok(), "{line}");

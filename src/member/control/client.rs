@@ -3,7 +3,9 @@
 use super::line::{LineReader, write_line};
 use super::messages::{ControlRequest, ControlResponse};
 use super::socket::{SocketError, connect};
+use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,23 @@ pub fn ask_for(
     patience: Duration,
     mut on_way: impl FnMut(ControlResponse),
 ) -> Result<ControlResponse, AskError> {
+    let last = ask_for_files(socket, request, patience, |response, _| {
+        on_way(response);
+        ControlFlow::Continue(())
+    })?;
+    Ok(last.expect("it is asked to the end"))
+}
+
+/// As [`ask_for`], with the files that come along; None where `on_way` wanted no more.
+///
+/// # Errors
+/// [`AskError`].
+pub fn ask_for_files(
+    socket: &Path,
+    request: &ControlRequest,
+    patience: Duration,
+    mut on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
+) -> Result<Option<ControlResponse>, AskError> {
     let failed = |error: io::Error| {
         let socket = socket.to_owned();
         match error.kind() {
@@ -54,13 +73,16 @@ pub fn ask_for(
         }
     };
     let stream = connect(socket)?;
-    write_line(&stream, request, WRITE_PATIENCE).map_err(failed)?;
+    write_line(&stream, request, Some(WRITE_PATIENCE)).map_err(failed)?;
     let mut lines = LineReader::new(&stream);
     loop {
         let response: ControlResponse = lines.read(Instant::now() + patience).map_err(failed)?;
         if response.is_last() {
-            return Ok(response);
+            return Ok(Some(response));
         }
-        on_way(response);
+        let file = matches!(response, ControlResponse::Content(_)).then(|| lines.next_file()).flatten();
+        if on_way(response, file).is_break() {
+            return Ok(None);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What command line and daemon say to each other.
 
 use super::conflicts::{ConflictReport, ResolveRequest};
+use super::history::{ContentReport, HistoryRequest, HolderReport, LogLine};
 use super::sides::{ControlBytes, Side, SidesReport};
 use crate::member::config::RemoteName;
 use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
@@ -17,17 +18,13 @@ pub enum ControlRequest {
     Status,
     /// Waits until all local work is accepted and all the hub had when asked is applied and materialized.
     /// Answered by [`ControlResponse::Synced`], with progress before.
-    Sync { timeout_seconds: u64 },
+    Sync {
+        timeout_seconds: u64,
+    },
     /// Captures what is open, and sends what can be sent in that time. Answered by
     /// [`ControlResponse::Synced`]; the asker unmounts then, and the daemon ends with the mount.
-    Unmount { timeout_seconds: u64 },
-    /// The history of a path or, with an empty path, of the space; newest first. Answered by
-    /// [`ControlResponse::Log`] as often as needed, then [`ControlResponse::Done`].
-    Log {
-        /// From the mount's root, without a slash before it.
-        path: ControlPath,
-        /// Not more than so many lines.
-        limit: Option<u64>,
+    Unmount {
+        timeout_seconds: u64,
     },
     /// All open conflicts. Answered by [`ControlResponse::Conflicts`] as often as needed, then
     /// [`ControlResponse::Done`].
@@ -37,7 +34,10 @@ pub enum ControlRequest {
     Resolve(ResolveRequest),
     /// The contents of the conflict that a file, or its copy, is in. Answered by [`ControlResponse::SideBytes`] as often
     /// as needed, then [`ControlResponse::Sides`].
-    Sides { path: ControlPath },
+    Sides {
+        path: ControlPath,
+    },
+    History(HistoryRequest),
 }
 
 /// What a daemon answers.
@@ -62,6 +62,10 @@ pub enum ControlResponse {
         bytes: ControlBytes,
     },
     Sides(Box<SidesReport>),
+    /// Lines of a node follow.
+    Holder(HolderReport),
+    /// A file comes along; more follows.
+    Content(Box<ContentReport>),
     Done,
     Failed {
         message: String,
@@ -85,8 +89,10 @@ pub enum ControlResponse {
 impl ControlResponse {
     /// Whether no other response follows this one.
     pub fn is_last(&self) -> bool {
-        use ControlResponse::{Conflicts, Log, Progress, SideBytes};
-        !matches!(self, Progress(_) | Log(_) | Conflicts(_) | SideBytes { .. })
+        use ControlResponse::{Conflicts, Content, Holder, Log, Progress, SideBytes};
+        let is_part =
+            matches!(self, Progress(_) | Log(_) | Holder(_) | Content(_) | Conflicts(_) | SideBytes { .. });
+        !is_part
     }
 }
 
@@ -154,23 +160,6 @@ pub struct Parked {
     pub reason: String,
 }
 
-/// One entry of history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    pub sequence: Sequence,
-    pub member: MemberName,
-    /// The hub's clock at acceptance.
-    pub time: Timestamp,
-    /// In one word: added, updated, deleted, merged, renamed, linked, attributes.
-    pub op: String,
-    pub path: ControlPath,
-    /// Where it was before, where the op moved it.
-    pub from: Option<ControlPath>,
-    pub version: Option<u64>,
-    /// The tag of the content, `0` for a tombstone, None where the op has no content.
-    pub md5: Option<String>,
-}
-
 /// A path inside a mount, from its root. Text in JSON where it is text, else an array of bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "TextOrBytes", into = "TextOrBytes")]
@@ -216,6 +205,8 @@ impl ControlPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::member::control::{Moment, Which};
+    use crate::model::NodeId;
 
     #[test]
     fn paths_are_text_in_json_and_bytes_where_they_are_none() {
@@ -228,8 +219,13 @@ mod tests {
 
     #[test]
     fn requests_read_back_from_their_line() {
-        let log = ControlRequest::Log { path: ControlPath(b"x\xfe".to_vec()), limit: Some(3) };
-        for request in [ControlRequest::Status, ControlRequest::Sync { timeout_seconds: 30 }, log] {
+        let path = ControlPath(b"x\xfe".to_vec());
+        let log = HistoryRequest::Log { path: path.clone(), node: Some(NodeId::ROOT), limit: Some(3) };
+        let at = Which::At(Moment::Sequence(Sequence(3)));
+        let content = HistoryRequest::Content { path, which: at };
+        let history = [log, content].map(ControlRequest::History);
+        let others = [ControlRequest::Status, ControlRequest::Sync { timeout_seconds: 30 }];
+        for request in history.into_iter().chain(others) {
             let line = serde_json::to_string(&request).unwrap();
             assert_eq!(serde_json::from_str::<ControlRequest>(&line).unwrap(), request, "{line}");
         }

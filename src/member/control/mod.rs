@@ -1,22 +1,25 @@
 //! The control socket of a mounted member: requests of the command line, answers of the daemon.
 //!
-//! One request per connection, as one line of JSON; the answer is lines of JSON, of which the last is the
-//! one that [`ControlResponse::is_last`] tells. Invariant: only the socket's owner and root
+//! One request per connection, as one line of JSON; the answer is lines of JSON, of which
+//! [`ControlResponse::is_last`] tells the last. With some of them an open file comes along.
+//! Invariant: only the socket's owner and root
 //! get through, in either direction: the socket has mode 0600, and both ends look at the peer's credentials.
 //! What requests mean is the handler's business.
 
 mod client;
 mod conflicts;
+mod history;
 mod line;
 mod messages;
 mod server;
 mod sides;
 mod socket;
 
-pub use client::{AskError, ask, ask_for};
+pub use client::{AskError, ask, ask_for, ask_for_files};
 pub use conflicts::{ConflictReport, ResolveChoice, ResolveRequest};
+pub use history::{ContentReport, HistoryRequest, HolderReport, LogLine, Moment, VersionName, Which};
 pub use messages::{
-    ConnectionState, ControlPath, ControlRequest, ControlResponse, LogLine, Parked, Pending, StatusReport,
+    ConnectionState, ControlPath, ControlRequest, ControlResponse, Parked, Pending, StatusReport,
 };
 pub use server::{ControlServer, Handler, Reply, serve};
 pub use sides::{BaseContent, ControlBytes, Side, SidesReport};

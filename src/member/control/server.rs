@@ -1,8 +1,11 @@
 //! The answering side.
 
-use super::line::{LineReader, write_line};
+use super::line::{LineReader, write_line, write_line_with};
 use super::messages::{ControlRequest, ControlResponse};
 use super::socket::stranger;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use std::fs::File;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
@@ -37,7 +40,31 @@ impl Reply<'_> {
     /// # Errors
     /// The asker is gone.
     pub fn send(&mut self, response: &ControlResponse) -> io::Result<()> {
-        write_line(self.stream, response, ANSWER_PATIENCE)
+        write_line(self.stream, response, Some(ANSWER_PATIENCE))
+    }
+}
+
+impl Reply<'_> {
+    /// Sends an answer that is not the last, however long it takes the asker to take it: it may be a person who reads.
+    ///
+    /// # Errors
+    /// The asker is gone.
+    pub fn send_at_leisure(&mut self, response: &ControlResponse) -> io::Result<()> {
+        write_line(self.stream, response, None)
+    }
+
+    /// Sends an answer that is not the last, and an open file with it.
+    ///
+    /// # Errors
+    /// The asker is gone.
+    pub fn send_with(&mut self, response: &ControlResponse, file: &File) -> io::Result<()> {
+        write_line_with(self.stream, response, file, ANSWER_PATIENCE)
+    }
+
+    /// Tells whether the asker has gone, or said more than it should; never waits.
+    pub fn is_alone(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(rustix::net::recv(self.stream, &mut [0u8; 1], flags), Err(Errno::AGAIN | Errno::INTR))
     }
 }
 
@@ -143,7 +170,7 @@ fn converse(stream: &UnixStream, handler: &dyn Handler) -> io::Result<()> {
         },
         Err(error) => return Err(error),
     };
-    write_line(stream, &last, ANSWER_PATIENCE)
+    write_line(stream, &last, Some(ANSWER_PATIENCE))
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! Asker and answerer together, over a real socket.
 
 use super::*;
-use crate::member::control::{AskError, Pending, SocketError, ask, ask_for, bind};
-use std::io::{Read, Write};
+use crate::member::control::{
+    AskError, ContentReport, ControlPath, Pending, SocketError, ask, ask_for, ask_for_files, bind,
+};
+use crate::model::{NodeId, Sequence, Version};
+use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +21,29 @@ impl Handler for Countdown {
         }
         Ok(ControlResponse::NotFound { message: "gone".into() })
     }
+}
+
+/// Hands out files.
+struct Lender;
+
+impl Handler for Lender {
+    fn handle(&self, _: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
+        for text in ["one", "two", "three"] {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(text.as_bytes())?;
+            file.rewind()?;
+            let progress = Pending { ops: 1, files: 0, bytes: 0 };
+            reply.send(&ControlResponse::Progress(progress))?;
+            reply.send_with(&ControlResponse::Content(Box::new(report(text))), &file)?;
+        }
+        Ok(ControlResponse::Done)
+    }
+}
+
+fn report(text: &str) -> ContentReport {
+    let (path, length) = (ControlPath(text.as_bytes().to_vec()), text.len() as u64);
+    let (version, sequence) = (Version(1), Sequence(0));
+    ContentReport { node: NodeId::ROOT, version, sequence, path, deleted: false, length, md5: "0".into() }
 }
 
 /// Never answers before its asker is gone.
@@ -66,6 +93,27 @@ fn progress_comes_on_the_way_and_the_answer_last() {
         other => panic!("{other:?}"),
     });
     assert_eq!(files.collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+#[test]
+fn files_come_with_the_answers_they_belong_to() {
+    let (_directory, socket, _server) = started(Lender, false);
+    let mut read = Vec::new();
+    let last = ask_for_files(&socket, &ControlRequest::Status, PATIENCE, |response, file| {
+        match (response, file) {
+            (ControlResponse::Content(report), Some(mut file)) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).unwrap();
+                assert_eq!(report.path.0, text.as_bytes());
+                read.push(text);
+            }
+            (ControlResponse::Progress(_), None) => {}
+            other => panic!("{other:?}"),
+        }
+        if read.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(last.unwrap(), None, "no more was wanted");
+    assert_eq!(read, ["one", "two"]);
 }
 
 #[test]

@@ -56,7 +56,10 @@ impl HubSync {
         };
         let limit = limit.clamp(1, HISTORY_RECORDS_MAX) as usize;
         let lines = match of {
-            HistoryOf::Node(node) => self.lines_of_all(kv, vec![self.source(kv, *node)], newest, limit),
+            HistoryOf::Node(node) => {
+                let source = Source { node: *node, newest: whole(Sequence(u64::MAX)) };
+                self.lines_of_all(kv, vec![source], newest, limit)
+            }
             HistoryOf::Path(path) => self.lines_of_all(kv, self.sources(kv, path), newest, limit),
             HistoryOf::Space => self.lines_before(kv, newest, limit),
         };
