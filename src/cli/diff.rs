@@ -39,7 +39,7 @@ pub fn run(arguments: &DiffArgs) -> Result<Exit, CliError> {
     if from.content.is_same(&to.content)? {
         return Ok(Exit::Done);
     }
-    output::all(&difference(&from, &to)?)?;
+    output::bytes(&difference(&from, &to)?)?;
     Ok(Exit::Done)
 }
 

@@ -29,19 +29,11 @@ fn written(result: io::Result<()>) -> Result<(), CliError> {
     }
 }
 
-/// Writes bytes of result as they are.
-///
-/// # Errors
-/// As [`line`].
-pub fn all(mut bytes: &[u8]) -> Result<(), CliError> {
-    self::bytes(&mut bytes)
-}
-
 /// Writes all of a file as a result, in bounded memory.
 ///
 /// # Errors
 /// As [`line`].
-pub fn bytes(file: &mut impl Read) -> Result<(), CliError> {
+pub fn copy(file: &mut impl Read) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match io::copy(file, &mut out).and_then(|_| out.flush()) {
         Ok(()) => Ok(()),

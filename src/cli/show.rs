@@ -15,7 +15,7 @@ pub fn run(arguments: &ShowArgs) -> Result<Exit, CliError> {
     if report.deleted {
         return Err(deleted(&report));
     }
-    output::bytes(&mut content.file)?;
+    output::copy(&mut content.file)?;
     Ok(Exit::Done)
 }
 
