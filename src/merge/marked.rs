@@ -4,8 +4,9 @@
 //! by itself. Documents are marked by line too: what is shown has to be readable, not well formed.
 
 use super::file_type::{FileType, effective};
+use super::outcome::Outcome;
 use super::text::{Ending, Taken, doubted_regions, put, put_whole, split};
-use super::three_way::{MERGE_BYTES_MAX, Versions};
+use super::three_way::{MERGE_BYTES_MAX, Versions, merge};
 
 /// What the markers call the versions.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,14 @@ pub fn marked_up(given: Option<FileType>, versions: Versions<'_>, labels: Labels
     }
     let ending = Ending::of(versions.local);
     let lines = [split(versions.base.unwrap_or_default()), split(versions.local), split(versions.remote)];
+    let mut regions = doubted_regions(&lines);
+    if regions.iter().all(|region| region.taken != Taken::Neither) && is_conflict(given, versions) {
+        // By line it joins, but not by what it means; so every change is shown.
+        let changes = regions.iter_mut().filter(|region| region.taken != Taken::Base);
+        changes.for_each(|region| region.taken = Taken::Neither);
+    }
     let mut marked = Vec::new();
-    for region in doubted_regions(&lines) {
+    for region in regions {
         let [base, local, remote] =
             [&lines[0][region.base], &lines[1][region.local], &lines[2][region.remote]];
         match region.taken {
@@ -44,6 +51,10 @@ pub fn marked_up(given: Option<FileType>, versions: Versions<'_>, labels: Labels
         }
     }
     Some(marked)
+}
+
+fn is_conflict(given: Option<FileType>, versions: Versions<'_>) -> bool {
+    matches!(merge(given, versions), Outcome::Conflict(_))
 }
 
 fn put_marker(marked: &mut Vec<u8>, marker: &str, label: &str, ending: Ending) {

@@ -38,7 +38,7 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
 }
 
 /// A step of a JSON Pointer (RFC 6901).
-fn step(_text: &[u8], list: &List, at: usize) -> String {
+fn step(list: &List, at: usize) -> String {
     match list.items.get(at) {
         Some(item) if list.keyed => format!("/{}", item.key.replace('~', "~0").replace('/', "~1")),
         _ => format!("/{at}"),

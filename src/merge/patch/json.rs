@@ -37,7 +37,7 @@ impl Verb {
 /// The operations that lead from `old` to `new`; none if one of them is not a JSON object or array, or too large.
 pub fn json_patch(old: &[u8], new: &[u8]) -> Option<Vec<Operation>> {
     let mut meanings = Meanings::default();
-    let mut parsed = |text| Some(Source { text, root: (GRAMMAR.parse)(&mut meanings, text)? });
+    let mut parsed = |text| Source::parse(&GRAMMAR, &mut meanings, text);
     let (old, new) = (parsed(old)?, parsed(new)?);
     let changes = tree::changes(&GRAMMAR, &old, &new);
     let operations = changes.into_iter().map(|change| Operation {

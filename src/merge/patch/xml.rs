@@ -25,7 +25,7 @@ pub struct ElementChange {
 /// The changes that lead from `old` to `new`; none if one of them is no XML document, too large, or declares entities.
 pub fn xml_changes(old: &[u8], new: &[u8]) -> Option<Vec<ElementChange>> {
     let mut meanings = Meanings::default();
-    let mut parsed = |text| Some(Source { text, root: (GRAMMAR.parse)(&mut meanings, text)? });
+    let mut parsed = |text| Source::parse(&GRAMMAR, &mut meanings, text);
     let (old, new) = (parsed(old)?, parsed(new)?);
     let written =
         |text: &[u8], node: &tree::Node| String::from_utf8_lossy(&text[node.span.clone()]).into_owned();

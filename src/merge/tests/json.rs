@@ -96,10 +96,14 @@ fn members_go_without_leaving_a_comma() {
 #[test]
 fn arrays_merge_by_aligned_elements() {
     let cases = [
+        ("cells of a grid", "[0,0,0,0]", "[0,5,0,0]", "[6,0,0,7]", Some("[6,5,0,7]")),
+        ("a shift, and a change of what goes on", "[1,2,3,4]", "[2,3,4,5]", "[1,2,9,4]", Some("[2,9,4,5]")),
         ("inserts at different places", "[1,2,3]", "[0,1,2,3]", "[1,2,3,4]", Some("[0,1,2,3,4]")),
         ("inserts at one place", "[1,2]", "[1,2,3]", "[1,2,4]", None),
         ("the same insert", "[1,2]", "[1,2,3]", "[1,2,3]", Some("[1,2,3]")),
-        ("an insert beside a change", "[1,2]", "[1,5]", "[1,2,3]", Some("[1,5,3]")),
+        ("an insert beside another value", "[1,2]", "[1,5]", "[1,2,3]", None),
+        ("an insert beside a change inside", "[1,[2]]", "[1,[5]]", "[1,[2],3]", Some("[1,[5],3]")),
+        ("a removal and an insert, or another value", "[1,2]", "[1,5]", "[1,5,2]", None),
         ("an insert beside a removal", "[1,2,3]", "[1,3]", "[1,2,9,3]", None),
         ("a change and a removal apart", "[1,2,3]", "[7,2,3]", "[1,2]", Some("[7,2]")),
         ("removals that overlap", "[1,2,3,4]", "[1,4]", "[1,2]", Some("[1]")),

@@ -111,3 +111,18 @@ fn the_marked_up_text_shows_all_three_versions_of_a_conflict() {
     assert_eq!(String::from_utf8(made_twice).unwrap(), expected);
     assert_eq!(marked_up(None, Versions { local: b"\0", ..versions }, labels), None);
 }
+
+#[test]
+fn the_marked_up_text_of_a_document_shows_what_its_lines_do_not() {
+    let labels = Labels { base: "base", local: "here", remote: "there" };
+    let (base, local, remote) = (
+        "{\n\"a\": 1,\n\n\"z\": 1\n}\n",
+        "{\n\"n\": 1,\n\"a\": 1,\n\n\"z\": 1\n}\n",
+        "{\n\"a\": 1,\n\n\"n\": 2,\n\"z\": 1\n}\n",
+    );
+    assert!(merged(base, local, remote).is_err(), "one key, two values");
+    let versions =
+        Versions { base: Some(base.as_bytes()), local: local.as_bytes(), remote: remote.as_bytes() };
+    let marked = String::from_utf8(marked_up(None, versions, labels).unwrap()).unwrap();
+    assert_eq!(marked.matches("<<<<<<< here\n").count(), 2, "{marked}");
+}

@@ -15,7 +15,7 @@ const FREQUENT_MAX: u32 = 1024;
 /// How often an item occurs that takes `imara-diff` a search among its neighbours.
 const SEARCHED_MIN: u32 = 64;
 /// How many steps all these searches may take.
-const SEARCH_STEPS_MAX: usize = 400_000_000;
+const SEARCH_STEPS_MAX: usize = 100_000_000;
 
 /// Two lists between their common beginning and their common end.
 pub struct Middle {

@@ -3,6 +3,7 @@
 //! Invariant: pairs are in order on both sides. Every item of the base is paired or taken out; every item of the
 //! side is paired or in exactly one run of items put in. Equal lists align the same way whoever's they are.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use imara_diff::Token;
@@ -33,7 +34,7 @@ pub fn align(base: &List, side: &List) -> Aligned {
     let (base_tokens, side_tokens) = numbered(tokens(base), tokens(side));
     let mut aligned = Aligned { became: vec![None; base.items.len()], runs: Vec::new() };
     let (mut at_base, mut at_side) = (0, 0);
-    for hunk in hunks_between(Alignment::Shortest, &base_tokens, &side_tokens) {
+    for hunk in hunks(&base_tokens, &side_tokens) {
         aligned.pair(at_base..hunk.before.start, at_side..hunk.after.start);
         (at_base, at_side) = (hunk.before.end, hunk.after.end);
         pair_up(&mut aligned, base, side, hunk);
@@ -48,6 +49,17 @@ impl Aligned {
     }
 }
 
+/// Where the lists differ: place by place if that is as little as can differ, so that a list of fixed length is one.
+fn hunks(base: &[Token], side: &[Token]) -> Vec<Hunk> {
+    let shortest = hunks_between(Alignment::Shortest, base, side);
+    let differing: Vec<usize> = (0..base.len().min(side.len())).filter(|at| base[*at] != side[*at]).collect();
+    if base.len() != side.len() || differing.len() > shortest.iter().map(|hunk| hunk.before.len()).sum() {
+        return shortest;
+    }
+    let runs = differing.chunk_by(|one, next| one + 1 == *next);
+    runs.map(|run| run[0]..run[0] + run.len()).map(|run| Hunk { before: run.clone(), after: run }).collect()
+}
+
 /// The same items under numbers from 0, since the diff counts up to the greatest.
 fn numbered(mut base: Vec<Token>, mut side: Vec<Token>) -> (Vec<Token>, Vec<Token>) {
     let mut all: Vec<u32> = base.iter().chain(&side).map(|token| token.0).collect();
@@ -58,42 +70,38 @@ fn numbered(mut base: Vec<Token>, mut side: Vec<Token>) -> (Vec<Token>, Vec<Toke
     (base, side)
 }
 
-/// Pairs what differs: by identity, by kind if it is the only one of it, one after the other; the rest is a run.
+/// Pairs what differs: by identity, then by kind where there are as many of it on both sides; the rest is a run.
 fn pair_up(aligned: &mut Aligned, base: &List, side: &List, hunk: Hunk) {
-    let by_identity = |item: &Item| item.node.identity.map(|identity| (identity, item.node.kind));
-    let by_kind = |item: &Item| Some((item.node.kind, item.node.kind));
-    let mut parts = vec![hunk];
-    for name in [&by_identity as &dyn Fn(&Item) -> Name, &by_kind] {
-        let mut finer = Vec::new();
-        for part in parts {
-            finer.extend(pair_named(aligned, base, side, &part, name));
+    for part in pair_named(aligned, (base, side), hunk, by_identity) {
+        for left in pair_named(aligned, (base, side), part, by_kind) {
+            if !left.after.is_empty() {
+                aligned.runs.push(Run { before: left.before.start..=left.before.end, items: left.after });
+            }
         }
-        parts = finer;
     }
-    parts.into_iter().for_each(|part| pair_in_turn(aligned, base, side, part));
 }
 
-type Name = Option<(Meaning, Meaning)>;
+/// Something by which an item is found on the other side, and how many there were of it before.
+type Name = ((Meaning, Meaning), usize);
+type Named = BTreeMap<Name, usize>;
 
-/// Pairs items of one name, if it is unique among those that differ; gives what is left between the pairs.
+/// Pairs items of one name, in order; gives what is left between the pairs.
 fn pair_named(
     aligned: &mut Aligned,
-    base: &List,
-    side: &List,
-    hunk: &Hunk,
-    name: &dyn Fn(&Item) -> Name,
+    (base, side): (&List, &List),
+    hunk: Hunk,
+    names: fn(&[Item], &[Item]) -> [Named; 2],
 ) -> Vec<Hunk> {
-    let (in_base, mut in_side) = (unique(base, &hunk.before, name), unique(side, &hunk.after, name));
-    in_side.sort_unstable_by_key(|(_, at)| *at);
+    let [in_base, in_side] = names(&base.items[hunk.before.clone()], &side.items[hunk.after.clone()]);
+    let found = in_side.iter().filter_map(|(name, other)| Some((*other, *in_base.get(name)?)));
+    let mut found: Vec<(usize, usize)> = found.collect();
+    found.sort_unstable();
+    let (first_base, first_side) = (hunk.before.start, hunk.after.start);
     let mut left = Vec::new();
-    let mut at = hunk.clone();
-    for (name, other) in in_side {
-        let found = in_base.binary_search_by_key(&name, |(name, _)| *name).map(|found| in_base[found].1);
-        let Ok(one) = found else { continue };
-        if one < at.before.start || other < at.after.start {
-            continue;
-        }
-        if side.items[other].node.may_follow(&base.items[one].node) {
+    let mut at = hunk;
+    for (other, one) in found {
+        let (other, one) = (first_side + other, first_base + one);
+        if one >= at.before.start && side.items[other].node.may_follow(&base.items[one].node) {
             aligned.became[one] = Some(other);
             left.push(Hunk { before: at.before.start..one, after: at.after.start..other });
             (at.before.start, at.after.start) = (one + 1, other + 1);
@@ -103,28 +111,39 @@ fn pair_named(
     left
 }
 
-/// The items with a name that no other of them has, by name.
-fn unique(
-    list: &List,
-    range: &Range<usize>,
-    name: &dyn Fn(&Item) -> Name,
-) -> Vec<((Meaning, Meaning), usize)> {
-    let named = range.clone().filter_map(|at| Some((name(&list.items[at])?, at)));
-    let mut named: Vec<_> = named.collect();
-    named.sort_unstable();
-    let mut unique: Vec<((Meaning, Meaning), usize)> = Vec::new();
-    for same in named.chunk_by(|a, b| a.0 == b.0) {
-        unique.extend(same.first().filter(|_| same.len() == 1));
-    }
-    unique
+/// The items whose identity no other of them has.
+fn by_identity(base: &[Item], side: &[Item]) -> [Named; 2] {
+    let identified = |item: &Item| item.node.identity.map(|identity| (identity, item.node.kind));
+    [base, side].map(|items| {
+        let mut named = numbered_names(items, identified);
+        let twice: Vec<_> = named.keys().filter(|(_, before)| *before > 0).map(|(name, _)| *name).collect();
+        named.retain(|(name, _), _| twice.binary_search(name).is_err());
+        named
+    })
 }
 
-fn pair_in_turn(aligned: &mut Aligned, base: &List, side: &List, left: Hunk) {
-    let mut pairs = left.before.clone().zip(left.after.clone());
-    let follows = |(one, other): (usize, usize)| side.items[other].node.may_follow(&base.items[one].node);
-    if left.before.len() == left.after.len() && pairs.all(follows) {
-        aligned.pair(left.before, left.after);
-    } else if !left.after.is_empty() {
-        aligned.runs.push(Run { before: left.before.start..=left.before.end, items: left.after });
-    }
+/// The items of kinds that are there as often on both sides.
+fn by_kind(base: &[Item], side: &[Item]) -> [Named; 2] {
+    let kind = |item: &Item| Some((item.node.kind, item.node.kind));
+    let named = [base, side].map(|items| numbered_names(items, kind));
+    let times = |named: &Named, kind| named.range((kind, 0)..=(kind, usize::MAX)).count();
+    let balanced = |kind| times(&named[0], kind) == times(&named[1], kind);
+    let mut kinds: Vec<(Meaning, Meaning)> = named[1].keys().map(|(kind, _)| *kind).collect();
+    kinds.dedup();
+    kinds.retain(|kind| balanced(*kind));
+    named.map(|mut named| {
+        named.retain(|(kind, _), _| kinds.binary_search(kind).is_ok());
+        named
+    })
+}
+
+fn numbered_names(items: &[Item], name: impl Fn(&Item) -> Option<(Meaning, Meaning)>) -> Named {
+    let mut times: BTreeMap<(Meaning, Meaning), usize> = BTreeMap::new();
+    let named = items.iter().enumerate().filter_map(|(at, item)| {
+        let name = name(item)?;
+        let before = times.entry(name).or_default();
+        *before += 1;
+        Some(((name, *before - 1), at))
+    });
+    named.collect()
 }

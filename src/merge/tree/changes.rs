@@ -27,15 +27,13 @@ pub enum Kind {
 
 /// The changes from `old` to `new`.
 pub fn changes<'a>(grammar: &Grammar, old: &'a Source<'a>, new: &'a Source<'a>) -> Vec<Change<'a>> {
-    let mut finder = Finder { grammar, old, new, path: String::new(), found: Vec::new() };
+    let mut finder = Finder { grammar, path: String::new(), found: Vec::new() };
     finder.node(&old.root, &new.root);
     finder.found
 }
 
 struct Finder<'a, 'g> {
     grammar: &'g Grammar,
-    old: &'a Source<'a>,
-    new: &'a Source<'a>,
     path: String,
     found: Vec<Change<'a>>,
 }
@@ -72,7 +70,7 @@ impl<'a> Finder<'a, '_> {
     fn keyed(&mut self, old: &'a List, new: &'a List) {
         let (in_old, in_new) = (old.by_key(), new.by_key());
         for (at, item) in old.items.iter().enumerate() {
-            let step = (self.grammar.step)(self.old.text, old, at);
+            let step = (self.grammar.step)(old, at);
             match in_new.get(item.key.as_str()) {
                 Some(became) => self.below(&step, &item.node, &new.items[*became].node),
                 None => self.change(&step, Some(&item.node), None),
@@ -81,7 +79,7 @@ impl<'a> Finder<'a, '_> {
         for (at, item) in
             new.items.iter().enumerate().filter(|(_, item)| !in_old.contains_key(item.key.as_str()))
         {
-            let step = (self.grammar.step)(self.new.text, new, at);
+            let step = (self.grammar.step)(new, at);
             self.change(&step, None, Some(&item.node));
         }
     }
@@ -92,7 +90,7 @@ impl<'a> Finder<'a, '_> {
             visits.reverse();
         }
         for visit in visits {
-            let old_step = |at| (self.grammar.step)(self.old.text, old, at);
+            let old_step = |at| (self.grammar.step)(old, at);
             match visit {
                 Visit::Pair(at, became) => {
                     self.below(&old_step(at), &old.items[at].node, &new.items[became].node)
@@ -101,7 +99,7 @@ impl<'a> Finder<'a, '_> {
                 Visit::New { before, at } => {
                     let step = match self.grammar.numbered {
                         true => old_step(before),
-                        false => (self.grammar.step)(self.new.text, new, at),
+                        false => (self.grammar.step)(new, at),
                     };
                     self.change(&step, None, Some(&new.items[at].node));
                 }

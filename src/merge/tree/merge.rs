@@ -4,10 +4,13 @@
 //! bytes are taken at the smallest node that has changed. A place that both changed is in the list of conflicts.
 //! Recursion is as deep as the documents are.
 
+use std::ops::Range;
+
 use super::node::{List, Node, Source};
 use super::ordered;
 use super::weave::{Piece, Weave, put_adopted};
-use super::{Grammar, Meaning};
+use super::{Grammar, keyed};
+use crate::merge::outcome::PLACES_MAX;
 
 /// The versions of a merge, by their parts in it.
 #[derive(Clone, Copy)]
@@ -20,7 +23,7 @@ pub struct Parts<'a> {
 }
 
 /// The merged text, or the paths in conflict.
-pub fn merge(grammar: &Grammar, parts: Parts<'_>) -> Result<Vec<u8>, Vec<String>> {
+pub fn merge<'a>(grammar: &'a Grammar, parts: Parts<'a>) -> Result<Vec<u8>, Vec<String>> {
     let Parts { base, carrier, other, .. } = parts;
     let mut merger = Merger { grammar, parts, path: Vec::new(), conflicts: Vec::new() };
     let mut out = Vec::with_capacity(carrier.text.len() + other.text.len() / 8);
@@ -33,21 +36,25 @@ pub fn merge(grammar: &Grammar, parts: Parts<'_>) -> Result<Vec<u8>, Vec<String>
 struct Merger<'a> {
     grammar: &'a Grammar,
     parts: Parts<'a>,
-    /// The steps from the root to the node at hand.
-    path: Vec<String>,
+    /// The lists and places in them that lead from the root to the node at hand.
+    path: Vec<(&'a List, usize)>,
     conflicts: Vec<String>,
 }
 
-impl Merger<'_> {
-    fn conflict(&mut self, step: &str) {
-        self.conflicts.push(self.path.concat() + step);
+impl<'a> Merger<'a> {
+    /// A conflict at the node at hand, or at an item of a list in it. Writing paths takes time, so not all are.
+    fn conflict(&mut self, item: Option<(&'a List, usize)>) {
+        if self.conflicts.len() < PLACES_MAX {
+            let steps = self.path.iter().copied().chain(item);
+            self.conflicts.push(steps.map(|(list, at)| (self.grammar.step)(list, at)).collect());
+        }
     }
 
-    fn own(&self, span: std::ops::Range<usize>) -> &[u8] {
+    fn own(&self, span: Range<usize>) -> &'a [u8] {
         &self.parts.carrier.text[span]
     }
 
-    fn node(&mut self, base: &Node, own: &Node, other: &Node, out: &mut Vec<u8>) {
+    fn node(&mut self, base: &'a Node, own: &'a Node, other: &'a Node, out: &mut Vec<u8>) {
         if other.meaning == base.meaning || own.meaning == other.meaning {
             out.extend_from_slice(self.own(own.span.clone()));
         } else if own.has_shape_of(base) && other.has_shape_of(base) {
@@ -60,16 +67,15 @@ impl Merger<'_> {
             out.extend_from_slice(self.own(at..own.span.end));
         } else if own.meaning == base.meaning {
             let from = (self.parts.other.text, other.span.clone());
-            put_adopted(self.grammar, from, self.parts.carrier.text, out);
+            put_adopted(self.grammar, from, self.parts.carrier.ending, out);
         } else {
-            self.conflict("");
+            self.conflict(None);
         }
     }
 
-    fn list(&mut self, base: &List, own: &List, other: &List, out: &mut Vec<u8>) {
+    fn list(&mut self, base: &'a List, own: &'a List, other: &'a List, out: &mut Vec<u8>) {
         let pieces = if own.keyed { self.keyed(base, own, other) } else { self.ordered(base, own, other) };
-        let weave =
-            Weave::new(self.grammar, (self.parts.carrier.text, own), (self.parts.other.text, other), out);
+        let weave = Weave::new(self.grammar, (self.parts.carrier, own), (self.parts.other, other), out);
         let mut previous = None;
         for piece in pieces {
             weave.put_gap(piece, previous, out);
@@ -80,7 +86,7 @@ impl Merger<'_> {
                 }
                 Piece::Own { own: at, pair: Some((in_base, in_other)) } => {
                     let item = &own.items[at];
-                    self.path.push((self.grammar.step)(self.parts.base.text, base, in_base));
+                    self.path.push((base, in_base));
                     out.extend_from_slice(self.own(item.span.start..item.node.span.start));
                     self.node(&base.items[in_base].node, &item.node, &other.items[in_other].node, out);
                     out.extend_from_slice(self.own(item.node.span.end..item.span.end));
@@ -92,70 +98,16 @@ impl Merger<'_> {
         weave.put_tail(previous.is_none(), out);
     }
 
-    fn ordered(&mut self, base: &List, own: &List, other: &List) -> Vec<Piece> {
+    fn ordered(&mut self, base: &'a List, own: &'a List, other: &'a List) -> Vec<Piece> {
         let merged = ordered::merge(base, own, other);
-        for at in merged.conflicts {
-            let step = (self.grammar.step)(self.parts.base.text, base, at);
-            self.conflict(&step);
-        }
+        merged.conflicts.into_iter().for_each(|at| self.conflict(Some((base, at))));
         merged.pieces
     }
 
-    fn keyed(&mut self, base: &List, own: &List, other: &List) -> Vec<Piece> {
-        let (in_base, in_own, in_other) = (base.by_key(), own.by_key(), other.by_key());
-        let meaning = |list: &List, at: usize| -> Meaning { list.items[at].node.meaning };
-        let mut pieces = Vec::new();
-        for (at, item) in own.items.iter().enumerate() {
-            let key = item.key.as_str();
-            let pair = match (in_base.get(key), in_other.get(key)) {
-                (Some(base), Some(other)) => Some((*base, *other)),
-                (Some(before), None) if meaning(base, *before) == item.node.meaning => continue,
-                (Some(_), None) => {
-                    self.conflict(&(self.grammar.step)(self.parts.carrier.text, own, at));
-                    None
-                }
-                (None, Some(their)) if meaning(other, *their) != item.node.meaning => {
-                    self.conflict(&(self.grammar.step)(self.parts.carrier.text, own, at));
-                    None
-                }
-                (None, _) => None,
-            };
-            pieces.push(Piece::Own { own: at, pair });
-        }
-        // The key after which a new one stands on the other side.
-        let mut after = None;
-        for (at, item) in other.items.iter().enumerate() {
-            let key = item.key.as_str();
-            match (in_own.get(key), in_base.get(key)) {
-                (Some(own), _) => after = Some(*own),
-                (None, Some(before)) if meaning(base, *before) == item.node.meaning => {}
-                (None, Some(_)) => self.conflict(&(self.grammar.step)(self.parts.other.text, other, at)),
-                (None, None) => self.insert(&mut pieces, after, at, |own_at| {
-                    !in_base.contains_key(own.items[own_at].key.as_str())
-                }),
-            }
-        }
-        pieces
-    }
-
-    /// Puts an item of the other side behind the item it follows there, and behind those already put in at that place.
-    fn insert(
-        &self,
-        pieces: &mut Vec<Piece>,
-        after: Option<usize>,
-        at: usize,
-        is_new: impl Fn(usize) -> bool,
-    ) {
-        let follows = |piece: &Piece| matches!(piece, Piece::Own { own, .. } if Some(*own) == after);
-        let mut place = pieces.iter().position(follows).map_or(0, |found| found + 1);
-        while let Some(piece) = pieces.get(place) {
-            match piece {
-                Piece::Own { own, .. } if self.parts.carrier_first && is_new(*own) => {}
-                Piece::Other(_) => {}
-                Piece::Own { .. } => break,
-            }
-            place += 1;
-        }
-        pieces.insert(place, Piece::Other(at));
+    fn keyed(&mut self, base: &'a List, own: &'a List, other: &'a List) -> Vec<Piece> {
+        let merged = keyed::merge(base, own, other, self.parts.carrier_first);
+        merged.own_conflicts.into_iter().for_each(|at| self.conflict(Some((own, at))));
+        merged.other_conflicts.into_iter().for_each(|at| self.conflict(Some((other, at))));
+        merged.pieces
     }
 }

@@ -6,11 +6,11 @@
 //!   so does anything below different keys. The same key changed differently, removed and changed, or added with
 //!   different values, is a conflict.
 //! - An *ordered* list (elements of a JSON array, children of an XML element) is aligned with the base's: equal items
-//!   first, by the diff that text uses; then, among what is left between them, items with the same identity, the
-//!   only ones of their kind, and, if both sides have as many, one after the other. Paired items merge by what is
+//!   first, by the diff that text uses, or place by place if the length is the same and no more differs so; then, among what is left between them, items with the same identity, and
+//!   then items of a kind, one after the other, if both sides have as many of it there. Paired items merge by what is
 //!   below them. Items put in at different places are all kept. Items put in at one place by both, differently,
-//!   are a conflict, and so are items put in beside or inside what the other side took out. What both took out is
-//!   out; what one took out and the other changed is a conflict.
+//!   are a conflict, and so are items put in beside or among what the other side took out or replaced whole (beside
+//!   a change inside an object or element they are not). What both took out is out; what one took out and the other changed is a conflict.
 //! - The same change on both sides is made once.
 //! - The result is one side's text, the *carrier*, with the other's changed spans spliced in. The carrier is the
 //!   remote side, unless the local one has new formatting and the remote one has none.
@@ -21,6 +21,7 @@
 
 mod align;
 mod changes;
+mod keyed;
 mod merge;
 mod node;
 mod ordered;
@@ -43,7 +44,7 @@ pub struct Grammar {
     /// Whether white space after a line end, inside an item, is never content.
     pub reindents: bool,
     /// The step that leads to an item, as a path shows it.
-    pub step: fn(text: &[u8], list: &List, at: usize) -> String,
+    pub step: fn(list: &List, at: usize) -> String,
     /// The tree of a text; none if it is not in this language, or beyond what is handled.
     pub parse: fn(meanings: &mut Meanings, text: &[u8]) -> Option<Node>,
 }

@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::Grammar;
+use crate::merge::text::Ending;
+
 /// A number for everything that means the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Meaning(pub u32);
@@ -15,6 +18,15 @@ pub struct Meaning(pub u32);
 pub struct Source<'a> {
     pub text: &'a [u8],
     pub root: Node,
+    /// How its lines end; looked for once, since a text on one line is read to its end for it.
+    pub ending: Ending,
+}
+
+impl<'a> Source<'a> {
+    /// The document in this text, if it is one of the language.
+    pub fn parse(grammar: &Grammar, meanings: &mut Meanings, text: &'a [u8]) -> Option<Source<'a>> {
+        Some(Source { text, root: (grammar.parse)(meanings, text)?, ending: Ending::of(text) })
+    }
 }
 
 #[derive(Debug)]
@@ -42,7 +54,7 @@ pub struct List {
 
 #[derive(Debug)]
 pub struct Item {
-    /// Empty in ordered lists.
+    /// Unique in a keyed list. In an ordered one it is how a path calls the item, if not by its number.
     pub key: String,
     /// The node, with its key.
     pub span: Range<usize>,

@@ -11,7 +11,7 @@ use crate::merge::text;
 /// Merges by path; none if a version is not in the language.
 pub fn merge_documents(grammar: &Grammar, base: &[u8], local: &[u8], remote: &[u8]) -> Option<Outcome> {
     let mut meanings = Meanings::default();
-    let mut parsed = |text| Some(Source { text, root: (grammar.parse)(&mut meanings, text)? });
+    let mut parsed = |text| Source::parse(grammar, &mut meanings, text);
     let (base, local, remote) = (parsed(base)?, parsed(local)?, parsed(remote)?);
     let local_carries =
         has_new_formatting(grammar, &base, &local) && !has_new_formatting(grammar, &base, &remote);

@@ -7,8 +7,11 @@
 use std::ops::Range;
 
 use super::Grammar;
-use super::node::List;
+use super::node::{List, Source};
 use crate::merge::text::Ending;
+
+/// How far back the beginning of a line is looked for.
+const LINE_BYTES_MAX: usize = 2_000;
 
 /// An item of a merged list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub enum Piece {
 /// A list that is being written.
 pub struct Weave<'a> {
     pub grammar: &'a Grammar,
-    pub carrier: (&'a [u8], &'a List),
-    pub other: (&'a [u8], &'a List),
+    pub carrier: (&'a Source<'a>, &'a List),
+    pub other: (&'a Source<'a>, &'a List),
     /// The indentation of the line where the list begins, in the result.
     indent: Vec<u8>,
 }
@@ -31,8 +34,8 @@ pub struct Weave<'a> {
 impl<'a> Weave<'a> {
     pub fn new(
         grammar: &'a Grammar,
-        carrier: (&'a [u8], &'a List),
-        other: (&'a [u8], &'a List),
+        carrier: (&'a Source<'a>, &'a List),
+        other: (&'a Source<'a>, &'a List),
         out: &[u8],
     ) -> Weave<'a> {
         Weave { grammar, carrier, other, indent: indent_at(out, out.len()).to_vec() }
@@ -40,7 +43,7 @@ impl<'a> Weave<'a> {
 
     /// Writes what stands before a piece that follows another, or none.
     pub fn put_gap(&self, piece: Piece, previous: Option<Piece>, out: &mut Vec<u8>) {
-        let (text, list) = self.carrier;
+        let (Source { text, .. }, list) = self.carrier;
         match (previous, piece) {
             (None, Piece::Other(_)) if list.items.is_empty() => self.put_other_gap(self.other.1.gap(0), out),
             (None, _) => out.extend_from_slice(&text[list.gap(0)]),
@@ -59,7 +62,7 @@ impl<'a> Weave<'a> {
 
     /// Writes what stands between the last piece and the end of the list.
     pub fn put_tail(&self, is_empty: bool, out: &mut Vec<u8>) {
-        let (text, list) = self.carrier;
+        let (Source { text, .. }, list) = self.carrier;
         let (_, other) = self.other;
         if is_empty && other.items.is_empty() {
             self.put_other_gap(other.inside.clone(), out);
@@ -71,26 +74,26 @@ impl<'a> Weave<'a> {
     }
 
     fn put_other_gap(&self, gap: Range<usize>, out: &mut Vec<u8>) {
-        let (text, list) = self.other;
+        let (Source { text, .. }, list) = self.other;
         let was = indent_at(text, list.inside.start);
-        out.extend(adopted(&text[gap], was, &self.indent, Ending::of(self.carrier.0)));
+        out.extend(adopted(&text[gap], was, &self.indent, self.carrier.0.ending));
     }
 
     /// Writes an item of the other side, indented as the line it comes to stand on.
     pub fn put_other(&self, span: Range<usize>, out: &mut Vec<u8>) {
-        put_adopted(self.grammar, (self.other.0, span), self.carrier.0, out);
+        put_adopted(self.grammar, (self.other.0.text, span), self.carrier.0.ending, out);
     }
 }
 
 /// Writes a span of another text, with the line endings of the carrier and the indentation of the line it is put on.
-pub fn put_adopted(grammar: &Grammar, from: (&[u8], Range<usize>), carrier: &[u8], out: &mut Vec<u8>) {
+pub fn put_adopted(grammar: &Grammar, from: (&[u8], Range<usize>), ending: Ending, out: &mut Vec<u8>) {
     let (text, span) = from;
     if !grammar.reindents {
         return out.extend_from_slice(&text[span]);
     }
     let was = indent_at(text, span.start);
     let is = indent_at(out, out.len()).to_vec();
-    out.extend(adopted(&text[span], was, &is, Ending::of(carrier)));
+    out.extend(adopted(&text[span], was, &is, ending));
 }
 
 /// The text with another indentation after each of its line ends, and the given line ending.
@@ -113,9 +116,14 @@ fn adopted(text: &[u8], was: &[u8], is: &[u8], ending: Ending) -> Vec<u8> {
     if text.contains(&b'\n') && Ending::of(text) != ending { ending.turn(&adopted) } else { adopted }
 }
 
-/// The white space that begins the line of this place.
+/// The white space that begins the line of this place; none on a line too long to be indented by anyone.
 fn indent_at(text: &[u8], at: usize) -> &[u8] {
-    let line = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let near = at.saturating_sub(LINE_BYTES_MAX);
+    let line = match text[near..at].iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => near + end + 1,
+        None if near == 0 => 0,
+        None => return b"",
+    };
     let rest = &text[line..at];
     let indent = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     &rest[..indent]

@@ -16,6 +16,7 @@
 //!
 //! Invariant: a clean result is well formed, as another parser than the one that made the spans sees it.
 
+mod names;
 mod parse;
 mod well_formed;
 
@@ -44,36 +45,10 @@ pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
 }
 
 /// A step as XPath writes it: `/name`, or `/name[2]` where it has a namesake; `/@name` for an attribute.
-fn step(text: &[u8], list: &List, at: usize) -> String {
+fn step(list: &List, at: usize) -> String {
     match list.items.get(at) {
         Some(item) if list.keyed => format!("/@{}", item.key),
-        Some(item) => {
-            let name = |at: usize| child_name(&text[list.items[at].span.clone()]);
-            let kind = |other: &usize| list.items[*other].node.kind == item.node.kind;
-            let namesakes: Vec<usize> = (0..list.items.len()).filter(kind).collect();
-            match namesakes.len() {
-                1 => format!("/{}", name(at)),
-                _ => format!("/{}[{}]", name(at), namesakes.partition_point(|other| *other < at) + 1),
-            }
-        }
+        Some(item) => format!("/{}", item.key),
         None => "/node()[last()]".to_owned(),
     }
-}
-
-/// How a path calls what is written so.
-fn child_name(child: &[u8]) -> String {
-    match child {
-        [b'<', b'!', b'-', ..] => "comment()".to_owned(),
-        [b'<', b'!', b'[', ..] => "text()".to_owned(),
-        [b'<', b'!', ..] => "DOCTYPE".to_owned(),
-        [b'<', b'?', rest @ ..] => format!("processing-instruction({})", word(rest)),
-        [b'<', rest @ ..] => word(rest),
-        _ => "text()".to_owned(),
-    }
-}
-
-fn word(text: &[u8]) -> String {
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'?');
-    let end = text.iter().position(ends).unwrap_or(text.len());
-    String::from_utf8_lossy(&text[..end]).into_owned()
 }

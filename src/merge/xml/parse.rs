@@ -8,6 +8,7 @@ use std::ops::Range;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::names::named;
 use super::well_formed;
 use crate::merge::json::without_bom;
 use crate::merge::tree::{Item, List, Meaning, Meanings, Node};
@@ -199,7 +200,7 @@ impl Parser<'_, '_> {
         let has_words = open.children.iter().any(|child| child.is_text && !is_space(child));
         let is_mixed = preserves || has_words || !has_elements;
         let kept = open.children.into_iter().filter(|child| is_mixed || !child.is_text);
-        let items = kept.map(|child| item(child.node)).collect();
+        let items = named(self.text, kept.map(|child| child.node));
         let list = List { inside: open.content, keyed: false, items };
         self.is_tiled(&list, is_mixed).then_some((list, is_mixed))
     }
@@ -214,8 +215,8 @@ impl Parser<'_, '_> {
     fn document(&mut self, mut open: Open) -> Option<Node> {
         let end = self.text.len();
         open.content.end = end;
-        let items: Vec<Item> =
-            open.children.into_iter().filter(|child| !child.is_text).map(|child| item(child.node)).collect();
+        let kept = open.children.into_iter().filter(|child| !child.is_text);
+        let items = named(self.text, kept.map(|child| child.node));
         let kind = self.meanings.number("document", b"", &[]);
         let list = List { inside: open.content, keyed: false, items };
         if !self.is_tiled(&list, false) {
@@ -223,8 +224,4 @@ impl Parser<'_, '_> {
         }
         Some(self.meanings.branch(kind, kind, 0..end, vec![list]))
     }
-}
-
-fn item(node: Node) -> Item {
-    Item { key: String::new(), span: node.span.clone(), node }
 }
