@@ -6,6 +6,7 @@
 
 #![allow(clippy::disallowed_methods)]
 
+mod documents;
 mod edits;
 mod material;
 mod text;
