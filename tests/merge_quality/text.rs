@@ -102,11 +102,11 @@ struct Tally {
 impl Tally {
     fn compare(&mut self, case: &Case, folder: &Path) {
         let versions = Versions { base: Some(&case.base), local: &case.local, remote: &case.remote };
-        match (merge(Some(FileType::Text), versions), git(case, folder, "myers")) {
+        match (merge(Some(FileType::Text), versions), git(case, folder, None)) {
             (Outcome::Clean(ours), Some(theirs)) if ours == theirs => self.both_clean += 1,
             (Outcome::Clean(_), Some(_)) => self.different.push(case.name.clone()),
             (Outcome::Clean(ours), None) => {
-                let agrees = |with: &str| git(case, folder, with).as_ref() == Some(&ours);
+                let agrees = |with: &str| git(case, folder, Some(with)).as_ref() == Some(&ours);
                 let names = if OTHER_DIFFS.iter().any(|with| agrees(with)) {
                     &mut self.git_undecided
                 } else {
@@ -120,20 +120,17 @@ impl Tally {
     }
 }
 
-/// What git makes of it with one of its diff algorithms; none for a conflict.
-fn git(case: &Case, folder: &Path, diff: &str) -> Option<Vec<u8>> {
+/// What git makes of it, with another diff algorithm than its default if one is named; none for a conflict.
+fn git(case: &Case, folder: &Path, diff: Option<&str>) -> Option<Vec<u8>> {
     let names = ["local", "base", "remote"];
     for (name, content) in names.iter().zip([&case.local, &case.base, &case.remote]) {
         fs::write(folder.join(name), content).expect("a version is written");
     }
-    let run = Command::new("git")
-        .args(["merge-file", "-p", "-q"])
-        .arg(format!("--diff-algorithm={diff}"))
-        .args(names)
-        .current_dir(folder)
-        .output();
-    let run = run.expect("git runs");
+    let mut run = Command::new("git");
+    run.args(["merge-file", "-p", "-q"]).args(diff.map(|diff| format!("--diff-algorithm={diff}")));
+    let run = run.args(names).current_dir(folder).output().expect("git runs");
     let code = run.status.code().expect("git ends");
-    assert!(code < 128, "git merge-file: {}", String::from_utf8_lossy(&run.stderr));
+    // An older git knows no other algorithm.
+    assert!(code < 128 || diff.is_some(), "git merge-file: {}", String::from_utf8_lossy(&run.stderr));
     (code == 0).then_some(run.stdout)
 }
