@@ -167,6 +167,36 @@ p10_binary_content_changed_on_both_sides_is_never_merged() {
     sync_all a b c
     same "$(md5_of "$A/p10/blob.bin") $(md5_of "$B/p10/blob.bin") $(md5_of "$C/p10/blob.bin")" "$b $b $b" "the contents"
     all_same
+    large_contents
+}
+
+# Contents of many chunks: both sides', and one from outside, with a hole in it.
+large_contents() {
+    local file
+    for file in large1.bin large2.bin; do head -c 3000000 /dev/urandom >"$A/p10/$file"; done
+    sync_all a b c
+    freeze b
+    for file in large1.bin large2.bin; do
+        head -c 3000000 /dev/urandom >"$A/p10/$file" && head -c 3000000 /dev/urandom >"$B/p10/$file" || fail "no changes"
+    done
+    cp "$B/p10/large1.bin" "$WORK/large1"
+    expect 0 fl a sync "$A"
+    thaw b
+    sync_all b a c
+    freeze c
+    expect 0 resolve c p10/large1.bin --ours
+    cmp "$C/p10/large1.bin" "$WORK/large1" || fail "a large content is not the copy's"
+    thaw c
+    head -c 2000000 /dev/urandom >"$WORK/merged" && truncate -s 40M "$WORK/merged" && echo end >>"$WORK/merged"
+    expect 0 resolve a p10/large2.bin --merged "$WORK/merged"
+    sync_all c a b
+    for member in a b c; do
+        cmp "$WORK/$member/p10/large1.bin" "$WORK/large1" && cmp "$WORK/$member/p10/large2.bin" "$WORK/merged" ||
+            fail "$member has other contents"
+        expect 0 fl $member conflicts "$WORK/$member"
+    done
+    at_most 16384 "$(stat -c %b "$A/p10/large2.bin")" "blocks of a content that is mostly a hole"
+    same "$(ls "$B/p10")" $'blob.bin\nlarge1.bin\nlarge2.bin' "what is left"
 }
 
 # held PATH: what a and b have made of a file, in a place that no merge joins, where b holds.
@@ -343,6 +373,12 @@ bad_choices() {
     said "no file in conflict matches"
     same "$(list_bytes "$A" | md5sum)" "$before" "what refused choices left"
     expect 4 fl a conflicts "$A"
+    umount_member c
+    mount_member c ro
+    expect 5 resolve c p12/bad.bin --theirs
+    said "the mount is read-only"
+    umount_member c
+    mount_member c rw
     expect 0 resolve a p12/bad.bin --theirs
     expect 1 resolve a p12/bad.bin --theirs
     settled_everywhere p12/bad.bin "by a"

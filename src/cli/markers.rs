@@ -15,7 +15,7 @@ fn lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn is_marker(line: &[u8]) -> bool {
     let follows =
         |marker: &&[u8]| line.strip_prefix(*marker).is_some_and(|rest| matches!(rest, [] | [b' ', ..]));
-    MARKERS.iter().any(|marker| follows(&marker))
+    MARKERS.iter().any(follows)
 }
 
 #[cfg(test)]
