@@ -137,6 +137,33 @@ p14_log_and_diff_are_had_per_path() {
     log_of b '' | head -n 1 >/dev/null || fail "a reader who stops is an error"
 }
 
+c13_the_log_shows_changes_of_json_as_operations() {
+    step "C13: log --patch shows the change of a JSON file as JSON Patch operations with sequence, name, path and data"
+    local at
+    mkdir "$A/c13" && printf '{\n  "0": "ffffff",\n  "1": [1, 2.50],\n  "a/b": {"x": null}\n}\n' >"$A/c13/grid" && sync_all a b ||
+        fail "a cannot write"
+    sed -i 's/"0": "ffffff"/"0": "ff0000"/; s/, 2.50\]/, 2.50, "new"]/' "$B/c13/grid" && sync_all b a
+    mv "$A/c13/grid" "$A/c13/cells" && sync_all a b
+    printf '{\n  "0": "ff0000",\n  "1": [1, 2.50, "new"]\n}\n' >"$A/c13/cells" && sync_all a b
+    # Newest first: the last change, the rename, the change of two values, the making.
+    mapfile -t at < <(log_of b c13/cells | value sequence)
+    same "$(log_of b c13/cells --patch | grep -v '"op":"renamed"')" "$(cat <<END
+{"sequence":${at[0]},"name":"c13/cells","op":"remove","path":"/a~1b"}
+{"sequence":${at[2]},"name":"c13/grid","op":"replace","path":"/0","data":"ff0000"}
+{"sequence":${at[2]},"name":"c13/grid","op":"add","path":"/1/2","data":"new"}
+{"sequence":${at[3]},"name":"c13/grid","op":"add","path":"","data":{"0":"ffffff","1":[1,2.50],"a/b":{"x":null}}}
+END
+)" "the operations"
+    # The file grows out of JSON, and others never were: their changes are diffs, and those of XML elements.
+    echo "no JSON" >"$A/c13/cells" && printf '<a><b x="1"/></a>\n' >"$A/c13/x.xml" && sync_all a b
+    expect 0 fl b log --patch -n 1 "$B/c13/cells" && said "+no JSON" && said '-  "0": "ff0000",'
+    printf '<a><b x="2"/><c/></a>\n' >"$A/c13/x.xml" && rm "$A/c13/cells" && sync_all a b
+    expect 0 fl b log --patch -n 1 "$B/c13/x.xml" && said "changed /a/b/@x" && said "added /a/c"
+    expect 0 fl b log --patch -n 1 "$B/c13/cells" && said "-no JSON" && said "+++ /dev/null"
+    log_of b c13/x.xml --patch -n 1 | value changes | grep -q "'path': '/a/b/@x'" || fail "no changes of elements in JSON"
+    log_of b c13/cells --patch -n 1 | value patch | grep -q '^-no JSON' || fail "no diff in JSON"
+}
+
 n1_what_is_not_there_is_said_clearly() {
     step "N1: an unknown version, a path that never was, a file beyond the mount, a hub out of reach"
     mkdir "$A/n1" && echo x >"$A/n1/f" && mkdir "$A/n1/d" && sync_all a
@@ -225,6 +252,7 @@ start_hub
 create_space
 start_relays b
 start_members a b c
+run_rows c "$@"
 run_rows p "$@"
 run_rows n "$@"
 finish

@@ -15,11 +15,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+/// How a diff names a file that is not there.
+const NOTHING: &str = "/dev/null";
+
 /// One side of the comparison.
-struct Side {
+pub struct Side {
     /// As a diff names it.
-    label: String,
-    content: Content,
+    pub label: String,
+    pub content: Content,
 }
 
 pub fn run(arguments: &DiffArgs) -> Result<Exit, CliError> {
@@ -43,11 +46,11 @@ pub fn run(arguments: &DiffArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn version(mounted: &Mounted, path: &ControlPath, which: Which) -> Result<(Side, VersionName), CliError> {
+pub fn version(mounted: &Mounted, path: &ControlPath, which: Which) -> Result<(Side, VersionName), CliError> {
     let (report, content) = versions::content(mounted, path, which)?;
     let name = VersionName { node: Some(report.node), version: report.version };
     let label = match report.deleted {
-        true => nothing(),
+        true => NOTHING.to_owned(),
         false => format!("{}\tversion {}", text::path(&report.path), report.version.0),
     };
     Ok((Side { label, content }, name))
@@ -56,7 +59,7 @@ fn version(mounted: &Mounted, path: &ControlPath, which: Which) -> Result<(Side,
 /// The version before another; before the first there is nothing.
 fn before(mounted: &Mounted, path: &ControlPath, name: VersionName) -> Result<Side, CliError> {
     match name.version.0.checked_sub(1).filter(|number| *number > 0) {
-        None => Ok(Side { label: nothing(), content: Content::none()? }),
+        None => Side::nothing(),
         Some(number) => {
             let which = Which::Version(VersionName { version: Version(number), ..name });
             Ok(version(mounted, path, which)?.0)
@@ -78,9 +81,7 @@ fn here(path: &Path, inside: &ControlPath) -> Result<Side, CliError> {
         exit: super::failure::Exit::Failed,
     };
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Side { label: nothing(), content: Content::none()? })
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Side::nothing(),
         Err(error) => Err(refuse(&format!("cannot be read: {error}"))),
         Ok(metadata) if !metadata.is_file() => Err(refuse("is no file: only files have contents")),
         Ok(metadata) => {
@@ -91,14 +92,19 @@ fn here(path: &Path, inside: &ControlPath) -> Result<Side, CliError> {
     }
 }
 
-fn nothing() -> String {
-    "/dev/null".to_owned()
-}
-
 impl Side {
+    /// A file that is not there.
+    pub fn nothing() -> Result<Side, CliError> {
+        Ok(Side { label: NOTHING.to_owned(), content: Content::none()? })
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        self.label == NOTHING
+    }
+
     /// As `patch` and `git apply` want it.
     fn named(&self, side: char) -> String {
-        match self.label.starts_with('/') {
+        match self.is_nothing() {
             true => self.label.clone(),
             false => format!("{side}/{}", self.label),
         }
@@ -115,7 +121,7 @@ impl Side {
     }
 }
 
-fn difference(from: &Side, to: &Side) -> Result<Vec<u8>, CliError> {
+pub fn difference(from: &Side, to: &Side) -> Result<Vec<u8>, CliError> {
     let differ = |what: &str| {
         Ok(format!("{what} {} and {} differ\n", from.described()?, to.described()?).into_bytes())
     };

@@ -5,6 +5,7 @@ use super::failure::CliError;
 use super::failure::Exit;
 use super::mounted::{Mounted, PATIENCE, unexpected};
 use super::output;
+use super::patch::{self, Patch, Patcher};
 use super::text;
 use crate::member::control::{ControlRequest, ControlResponse, HistoryRequest, HolderReport, LogLine};
 use crate::model::Timestamp;
@@ -23,7 +24,7 @@ pub fn run(arguments: &LogArgs) -> Result<Exit, CliError> {
         true => (HistoryRequest::Follow { path, last: arguments.limit.unwrap_or(0) }, FOLLOW_PATIENCE),
         false => (HistoryRequest::Log { path, node: arguments.node, limit: arguments.limit }, PATIENCE),
     };
-    let mut printer = Printer::new(arguments);
+    let mut printer = Printer::new(arguments, &mounted);
     let mut printed = Ok(());
     let answer = mounted.ask_files(&ControlRequest::History(request), patience, |response, _| {
         printed = printer.print(&response);
@@ -43,17 +44,20 @@ pub fn run(arguments: &LogArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-struct Printer {
+struct Printer<'a> {
     json: bool,
+    patcher: Option<Patcher<'a>>,
     now: Timestamp,
     zone: TimeZone,
     holders: u64,
     lines: u64,
 }
 
-impl Printer {
-    fn new(arguments: &LogArgs) -> Printer {
-        Printer { json: arguments.json, now: text::now(), zone: TimeZone::system(), holders: 0, lines: 0 }
+impl<'a> Printer<'a> {
+    fn new(arguments: &LogArgs, mounted: &'a Mounted) -> Printer<'a> {
+        let patcher = arguments.patch.then(|| Patcher::new(mounted));
+        let (now, zone) = (text::now(), TimeZone::system());
+        Printer { json: arguments.json, patcher, now, zone, holders: 0, lines: 0 }
     }
 
     fn print(&mut self, response: &ControlResponse) -> Result<(), CliError> {
@@ -70,10 +74,39 @@ impl Printer {
 
     fn line(&mut self, line: &LogLine) -> Result<(), CliError> {
         self.lines += 1;
-        output::line(&match self.json {
-            true => to_json(line).to_string(),
-            false => to_text(line, self.now, &self.zone),
-        })
+        let patch = match &mut self.patcher {
+            Some(patcher) => patcher.patch(line)?,
+            None => None,
+        };
+        match self.json {
+            true => print_json(line, patch.as_ref()),
+            false => {
+                output::line(&to_text(line, self.now, &self.zone))?;
+                patch.as_ref().map_or(Ok(()), |patch| print_patch(line, patch))
+            }
+        }
+    }
+}
+
+/// Operations stand for their line: they tell the version's sequence themselves.
+fn print_json(line: &LogLine, patch: Option<&Patch>) -> Result<(), CliError> {
+    let mut value = to_json(line);
+    match patch {
+        Some(patch @ Patch::Json(_)) => return print_patch(line, patch),
+        Some(Patch::Xml(changes)) => value["changes"] = patch::changes_json(changes),
+        Some(Patch::Text(text)) => value["patch"] = String::from_utf8_lossy(text).into_owned().into(),
+        None => {}
+    }
+    output::line(&value.to_string())
+}
+
+fn print_patch(line: &LogLine, patch: &Patch) -> Result<(), CliError> {
+    match patch {
+        Patch::Json(operations) => {
+            operations.iter().try_for_each(|operation| output::line(&patch::operation_line(line, operation)))
+        }
+        Patch::Xml(changes) => changes.iter().try_for_each(|change| output::line(&change.to_string())),
+        Patch::Text(text) => output::bytes(text),
     }
 }
 

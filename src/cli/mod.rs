@@ -35,6 +35,7 @@ mod mergetool;
 mod versions;
 mod show;
 mod diff;
+mod patch;
 mod join;
 mod remotes;
 mod hub;

@@ -13,6 +13,7 @@ First comes the node that has the path now, then those that had it before. A ver
 Example:
   fl0wfs log ~/notes/todo.txt
   fl0wfs log --json ~/notes/todo.txt | head -1
+  fl0wfs log --patch -n 3 ~/notes/todo.txt
   fl0wfs log --follow ~/notes";
 
 pub(super) const DIFF_HELP: &str = "\
@@ -31,6 +32,9 @@ pub struct LogArgs {
     /// One line of JSON per change.
     #[arg(long)]
     pub json: bool,
+    /// What each version changed: a unified diff, for JSON files operations of JSON Patch, for XML changed elements.
+    #[arg(long, conflicts_with = "follow")]
+    pub patch: bool,
     /// Not more than so many changes; with --follow, the last so many before what is new.
     #[arg(short = 'n', long, value_name = "COUNT")]
     pub limit: Option<u64>,

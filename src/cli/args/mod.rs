@@ -261,7 +261,7 @@ mod tests {
             "resolve /mnt/x --print",
             "mergetool /mnt/x",
             "mergetool /mnt/x --tool vimdiff",
-            "log /mnt/x -n 3 --node 1.2",
+            "log /mnt/x -n 3 --node 1.2 --patch",
             "log /mnt --follow --json",
             "show /mnt/x --version 3",
             "show /mnt/x --version 1.2:3",
