@@ -235,5 +235,6 @@ fn word(operation: HistoryOperation) -> &'static str {
         HistoryOperation::Linked => "linked",
         HistoryOperation::Renamed => "renamed",
         HistoryOperation::Removed => "deleted",
+        HistoryOperation::Conflict => "conflict",
     }
 }

@@ -37,6 +37,8 @@ pub enum HistoryOperation {
     Linked,
     Renamed,
     Removed,
+    /// A conflict that left no copy: the author's op was not done, or something stayed against a removal.
+    Conflict,
 }
 
 /// Where an op stands in the log.

@@ -71,6 +71,7 @@ impl Lineage {
             Verb::Link(link) => notes.at_place(node, HistoryOperation::Linked, &link.place),
             Verb::Move(step) => notes.moved(step),
             Verb::Drop(drop) => notes.dropped(node, &drop.place),
+            Verb::Record(_) if tree.node(node).is_some() => notes.in_place(node, HistoryOperation::Conflict),
             Verb::Settle { .. } | Verb::Record(_) => {}
         }
         let directory_moved = matches!(op.verb, Verb::Move(_) | Verb::Drop(_))

@@ -38,8 +38,9 @@ fn op_place() -> impl Strategy<Value = OpPlace> {
 
 fn history_record() -> impl Strategy<Value = HistoryRecord> {
     use HistoryOperation::*;
-    let operation =
-        prop::sample::select(vec![Made, Changed, Merged, Restored, Attributes, Linked, Renamed, Removed]);
+    let operation = prop::sample::select(vec![
+        Made, Changed, Merged, Restored, Attributes, Linked, Renamed, Removed, Conflict,
+    ]);
     let who = (op_place(), node_id(), member(), member_name(), time());
     let what =
         (operation, bytes(), option::of(bytes()), option::of(manifest()), version(), option::of(origin()));
