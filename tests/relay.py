@@ -46,9 +46,13 @@ class Relay:
         return made
 
     def show(self):
-        state = "frozen" if self.frozen else "open"
-        line = f"{self.carried['up']:>19} {self.carried['down']:>19} {state:>6}\n"
-        os.pwrite(self.counters, line.encode(), 0)
+        shown = None
+        # A signal in between must not be overwritten with what was before it.
+        while shown is not self.frozen:
+            shown = self.frozen
+            state = "frozen" if shown else "open"
+            line = f"{self.carried['up']:>19} {self.carried['down']:>19} {state:>6}\n"
+            os.pwrite(self.counters, line.encode(), 0)
 
     def freeze(self, frozen):
         self.frozen = frozen
