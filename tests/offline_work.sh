@@ -194,6 +194,24 @@ s3_the_state_is_the_base_and_local_work() {
     same_trees "$A" "$B"
 }
 
+s4_changes_are_told_as_the_type_of_the_file_has_them() {
+    step "S4: a change of a text is told by lines, of JSON by paths, of XML by elements, of anything else as a whole"
+    mkdir "$A/s4" && seq 3 >"$A/s4/text" && echo '{"a": {"b": 1}, "c": 2}' >"$A/s4/json" &&
+        echo '<r><a x="1"/><b/></r>' >"$A/s4/xml" && printf '\0\1' >"$A/s4/binary"
+    sync_all a b c
+    seq 2 4 >"$A/s4/text" && echo '{"a": {"b": 7}, "c": 2}' >"$A/s4/json" &&
+        echo '<r><a x="7"/><b/></r>' >"$A/s4/xml" && printf '\0\7' >"$A/s4/binary"
+    sync_all a b c
+    fl b log --patch -n 1 "$B/s4/text" >"$WORK/s4"
+    grep -qx -- "-1" "$WORK/s4" && grep -qx -- "+4" "$WORK/s4" || fail "the text's change is $(cat "$WORK/s4")"
+    fl b log --patch -n 1 "$B/s4/json" >"$WORK/s4"
+    grep -q '"op":"replace","path":"/a/b","data":7' "$WORK/s4" || fail "the JSON's change is $(cat "$WORK/s4")"
+    fl b log --patch -n 1 "$B/s4/xml" >"$WORK/s4"
+    grep -q '/r/a.*x.*7' "$WORK/s4" || fail "the XML's change is $(cat "$WORK/s4")"
+    fl b log --patch -n 1 "$B/s4/binary" >"$WORK/s4"
+    grep -qi 'binary' "$WORK/s4" || fail "the binary's change is $(cat "$WORK/s4")"
+}
+
 s6_text_is_merged_by_lines() {
     step "S6: inserts at different lines are both kept, the same on both sides once, and an insert into what is gone is no loss"
     s6_inserts() {
