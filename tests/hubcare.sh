@@ -1,7 +1,7 @@
 #!/bin/bash
 # What whoever runs a hub sees and does: who is in a space and how far each one is, contents that nothing needs, damage.
 #
-#   hubcare.sh [PART...]   [default: members collection damage]
+#   hubcare.sh [PART...]   [default: members collection damage guard]
 . "$(dirname "$0")/harness.sh"
 begin hubcare
 need python3
@@ -9,6 +9,8 @@ SYNC_TIMEOUT=60s
 A=$WORK/a B=$WORK/b
 
 random() { head -c "$1" /dev/urandom; }
+# gone PATH...: none of them is there.
+gone() { local path; for path in "$@"; do [ ! -e "$path" ] || fail "$path is there"; done; }
 # member_line NAME: what the hub says of a member. member_field NAME FIELD: a field of its JSON; plain values only.
 member_line() { hub members "$SPACE" | grep "^$1  "; }
 member_field() {
@@ -130,6 +132,9 @@ history_stays_when_contents_go() {
     expect 0 hub gc "$SPACE" --keep 1-version
     [[ $OUTPUT != *"freed 0 chunks"* ]] || fail "nothing is freed: $OUTPUT"
     same "$(log_md5s a changing)" "$before" "the history afterwards"
+    fl b show "$B/changing" --version 2 | cmp - "$A/changing" || fail "the current version cannot be shown"
+    expect 1 fl b show "$B/changing" --version 1
+    said "hub gc"
     expect 0 hub verify "$SPACE"
     expect 2 hub gc "$SPACE" --keep 30
     expect 1 hub gc nowhere
@@ -182,7 +187,68 @@ a_flipped_bit_in_the_store_is_found_named_and_repaired() {
     umount_member repaired
 }
 
+# files_in DIR: how many there are.
+files_in() { find "$1" -type f | wc -l; }
+held() { hub guard list "$SPACE" --json | grep -q "\"member\":\"$1\".*\"state\":\"held\"\|\"state\":\"held\".*\"member\":\"$1\""; }
+
+# hold_a NAME: a removes a directory of 60 files, and the guard holds it.
+hold_a() {
+    local number
+    mkdir "$A/$1" && for number in $(seq 60); do echo "$1 $number" >"$A/$1/$number"; done
+    sync_all a b
+    rm -r "$A/${1:?}" || fail "a cannot remove"
+    echo "written later" >"$A/$1-later"
+    must 30 "a does not say that it is held" status_says a "the guard against mass deletion holds this member's work"
+    expect 3 fl a status "$A"
+    at_least 40 "$(files_in "$B/$1")" "files at b that were removed at a"
+    gone "$B/$1-later"
+    held a || fail "who is held is not listed: $(hub guard list)"
+    [[ $(member_line a) == *"held by the guard since "* ]] || fail "the members do not tell: $(member_line a)"
+}
+
+u10_a_mass_deletion_waits_until_an_administrator_decides() {
+    step "U10: a mass deletion on one member waits until an administrator decides, and can be taken back"
+    expect 0 hub guard set "$SPACE" 20/min
+    local number left
+    for number in $(seq 30); do echo "$number" >"$A/saved.new" && mv "$A/saved.new" "$A/saved"; done
+    sync_all a b
+    hold_a first
+    left=$(files_in "$B/first")
+    echo "by b" >"$B/other-of-b"
+    must 30 "the work of others does not go on" has "$A/other-of-b" "by b"
+    # Neither a restart of the hub nor one of the member forgets it.
+    stop_hub
+    start_hub "$HUB_ADDRESS"
+    umount_member a --timeout 1s
+    mount_member a
+    must 60 "a does not say so any more" status_says a "the guard against mass deletion holds"
+    gone "$A/first"
+    expect 1 hub guard discard "$SPACE" b
+    said "not held"
+    expect 1 hub guard discard "$SPACE" nobody
+    expect 0 hub guard discard "$SPACE" a
+    must 60 "what was removed does not come back" eval '[ "$(files_in "$A/first")" = '"$left"' ]'
+    sync_all a b
+    expect 0 fl a status "$A"
+    [[ $OUTPUT == *"an administrator has discarded "*" made here"* ]] || fail "a is not told: $OUTPUT"
+    has "$B/first-later" "written later" || fail "other work of a was discarded too"
+    for number in $(ls "$A/first"); do has "$A/first/$number" "first $number" || fail "$number came back differently"; done
+    same_trees "$A" "$B"
+    hold_a second
+    expect 0 hub guard release "$SPACE" a
+    sync_all a b
+    gone "$B/second"
+    has "$B/second-later" "written later" || fail "what came after the removals is lost"
+    same_trees "$A" "$B"
+    expect 2 hub guard set "$SPACE" 20
+    expect 0 hub guard set "$SPACE" off
+    rm -r "$A/first"
+    sync_all a b
+    gone "$B/first"
+}
+
 members() { run_rows c && run_rows s; }
+guard() { run_rows u; }
 collection() { nothing_needed_is_lost_by_a_collection_while_members_work && history_stays_when_contents_go; }
 damage() { a_flipped_bit_in_the_store_is_found_named_and_repaired; }
 
@@ -190,5 +256,5 @@ start_hub
 create_space
 start_relays b
 start_members a b
-for part in "${@:-members collection damage}"; do for part in $part; do "$part"; done; done
+for part in "${@:-members collection damage guard}"; do for part in $part; do "$part"; done; done
 finish

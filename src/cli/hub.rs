@@ -3,6 +3,7 @@
 use super::args::{DataArg, HubCommand, InviteArgs, SpaceCommand};
 use super::collect;
 use super::failure::{CliError, Exit};
+use super::guard;
 use super::log_file;
 use super::members;
 use super::output;
@@ -10,6 +11,7 @@ use super::text;
 use super::verify;
 use crate::hub::{AdminRequest, AdminResponse, DEFAULT_PORT, ServeOptions, SpaceRow, admin, serve};
 use crate::member::config::Home;
+use crate::sync::hub::Rate;
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::io;
@@ -19,12 +21,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub fn run(command: HubCommand) -> Result<Exit, CliError> {
     match command {
-        HubCommand::Serve { data, listen } => run_hub(&data, listen),
+        HubCommand::Serve { data, listen, guard } => run_hub(&data, listen, guard),
         HubCommand::Space(arguments) => space(arguments.command),
         HubCommand::Invite(arguments) => invite(arguments),
         HubCommand::Members { space, json, data } => members::run(space, json, &data),
         HubCommand::Gc(arguments) => collect::run(arguments),
         HubCommand::Verify(arguments) => verify::run(arguments),
+        HubCommand::Guard(arguments) => guard::run(arguments.command),
         HubCommand::Revoke { space, member, data } => {
             ask(&data, AdminRequest::Revoke { space, member })?;
             Ok(Exit::Done)
@@ -32,11 +35,12 @@ pub fn run(command: HubCommand) -> Result<Exit, CliError> {
     }
 }
 
-fn run_hub(data: &DataArg, listen: Option<SocketAddr>) -> Result<Exit, CliError> {
+fn run_hub(data: &DataArg, listen: Option<SocketAddr>, guard: Rate) -> Result<Exit, CliError> {
     log_file::to_stderr();
     let options = ServeOptions {
         data: directory(data)?,
         listen: listen.unwrap_or_else(default_address),
+        guard,
         // A hub whose starter has gone serves all the same.
         on_ready: Box::new(|address| drop(output::line(&format!("listening on {address}")))),
     };

@@ -37,6 +37,7 @@ fn show_member(row: &MemberRow, as_json: bool) -> String {
             "connected_since": row.connected_since.map(text::rfc3339),
             "sequence": row.position,
             "behind": row.behind,
+            "held_since": row.held_since.map(text::rfc3339),
         })
         .to_string();
     }
@@ -48,7 +49,8 @@ fn show_member(row: &MemberRow, as_json: bool) -> String {
         (false, Some(_), Some(time)) => format!("connected since {}", since(time)),
     };
     let progress = if row.revoked || row.number.is_none() { String::new() } else { progress(row) };
-    format!("{}  {}  {standing}{progress}", row.name, row.role)
+    let held = row.held_since.map(|time| format!(", held by the guard since {}", since(time)));
+    format!("{}  {}  {standing}{progress}{}", row.name, row.role, held.unwrap_or_default())
 }
 
 fn progress(row: &MemberRow) -> String {
@@ -89,6 +91,7 @@ mod tests {
             connected_since: None,
             position: Some(Sequence(5)),
             behind: 3,
+            held_since: None,
         }
     }
 

@@ -41,6 +41,7 @@ mod remotes;
 mod hub;
 mod members;
 mod collect;
+mod guard;
 mod verify;
 mod helper;
 

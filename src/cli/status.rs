@@ -164,6 +164,7 @@ fn details(report: &StatusReport) -> Vec<String> {
         _ => {}
     }
     lines.extend(report.trouble.clone());
+    lines.extend(report.notice.clone());
     lines.extend(conflict_count(report, text::now()));
     let conflicts = report.conflicts.iter().map(|conflict| {
         let copy =
@@ -241,6 +242,7 @@ fn to_json(report: &StatusReport) -> Value {
         "parked": parked.collect::<Vec<_>>(),
         "disk_full": report.disk_full,
         "trouble": report.trouble,
+        "notice": report.notice,
     })
 }
 

@@ -25,6 +25,7 @@ fn report() -> StatusReport {
         not_materialized: Pending::default(),
         disk_full: false,
         trouble: None,
+        notice: None,
     }
 }
 
@@ -148,4 +149,11 @@ fn of_several_mounts_the_worst_counts() {
     assert_eq!(worse(Exit::Done, Exit::Waiting), Exit::Waiting);
     assert_eq!(worse(Exit::Refused, Exit::Conflicts), Exit::Refused);
     assert_eq!(worse(Exit::Refused, Exit::Failed), Exit::Failed);
+}
+
+#[test]
+fn what_an_administrator_decided_is_told_and_keeps_no_mount_from_being_in_sync() {
+    let report = StatusReport { notice: Some("3 removals are discarded".into()), ..report() };
+    assert!(details(&report).contains(&"3 removals are discarded".to_owned()));
+    assert_eq!(exit_code(&report), Exit::Done);
 }

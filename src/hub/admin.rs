@@ -4,6 +4,7 @@ use super::care::CareRequest;
 use super::clock::now;
 use super::findings::VerifyReport;
 use super::gc::GcReport;
+use super::guarding::{GuardReport, GuardRequest, guard};
 use super::roster::{MemberRow, OpenInvite, invites, members};
 use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
 use crate::net::{Fingerprint, Invite, Token};
@@ -49,6 +50,10 @@ pub enum AdminRequest {
         limit: u32,
     },
     Care(CareRequest),
+    Guard {
+        space: SpaceName,
+        request: GuardRequest,
+    },
 }
 
 /// The answer to an [`AdminRequest`].
@@ -66,6 +71,7 @@ pub enum AdminResponse {
     Log(HistoryPage),
     Collected(Vec<GcReport>),
     Verified(Vec<VerifyReport>),
+    Guard(GuardReport),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +92,10 @@ pub enum AdminError {
     SpaceExists(SpaceName),
     #[error("nobody in space {space} is called {member}; `fl0wfs hub members {space}` shows who is")]
     NoSuchMember { space: SpaceName, member: MemberName },
+    #[error(
+        "{member} is not held by the guard of space {space}; `fl0wfs hub guard list {space}` shows who is"
+    )]
+    NotHeld { space: SpaceName, member: MemberName },
     /// It says what, in which space or file.
     #[error("{0}; nothing more was removed")]
     Damaged(String),
@@ -142,6 +152,7 @@ impl AdminRequest {
             | AdminRequest::Members { space }
             | AdminRequest::Invites { space }
             | AdminRequest::Revoke { space, .. }
+            | AdminRequest::Guard { space, .. }
             | AdminRequest::Log { space, .. } => Some(space),
         }
     }
@@ -176,6 +187,7 @@ pub fn administer<K: Kv + ?Sized>(
         AdminRequest::Log { of, before, limit, .. } => {
             Ok(AdminResponse::Log(hub.log_of(txn, &of, before, limit)).into())
         }
+        AdminRequest::Guard { space, request } => guard(hub, txn, space, request).map(Done::from),
         AdminRequest::SpaceCreate { .. }
         | AdminRequest::SpaceList
         | AdminRequest::SpaceRemove { .. }

@@ -26,6 +26,7 @@ mod error;
 mod feed;
 mod findings;
 mod gc;
+mod guarding;
 mod marks;
 mod newcomer;
 mod outbox;
@@ -47,6 +48,7 @@ pub use control::admin;
 pub use error::HubError;
 pub use findings::{Finding, VerifyReport};
 pub use gc::GcReport;
+pub use guarding::{GuardReport, GuardRequest};
 pub use roster::{MemberRow, OpenInvite};
 pub use serve::{DEFAULT_PORT, ServeOptions, serve};
 

@@ -3,7 +3,7 @@
 use crate::model::{MemberName, MemberNumber, Role, Sequence, Timestamp};
 use crate::net::Fingerprint;
 use crate::sync::Kv;
-use crate::sync::hub::{HubSync, Invitation, MemberStatus, TokenHash};
+use crate::sync::hub::{GuardState, HubSync, Invitation, MemberStatus, TokenHash};
 use serde::{Deserialize, Serialize};
 
 /// A member, or a device that has joined but never mounted.
@@ -21,6 +21,8 @@ pub struct MemberRow {
     pub position: Option<Sequence>,
     /// Log entries it has not applied yet.
     pub behind: u64,
+    /// Since when the guard against mass deletion holds its work.
+    pub held_since: Option<Timestamp>,
 }
 
 /// An invite that somebody may still redeem.
@@ -41,7 +43,15 @@ pub(super) fn members<K: Kv + ?Sized>(
 ) -> Vec<MemberRow> {
     let entries = |sequence: Option<Sequence>| sequence.map_or(0, |sequence| sequence.0 + 1);
     let head = entries(hub.head(kv));
+    let guarded = hub.guarded(kv);
+    let held_since = |number: MemberNumber| {
+        guarded.iter().find_map(|guarded| match guarded.state {
+            GuardState::Held { since, .. } if guarded.number == number => Some(since),
+            _ => None,
+        })
+    };
     let row = |status: MemberStatus| MemberRow {
+        held_since: status.number.and_then(held_since),
         connected_since: status.number.and_then(connected),
         behind: head - entries(status.applied).min(head),
         name: status.name,

@@ -9,6 +9,8 @@ use super::state::{HubState, purge};
 use super::verify;
 use crate::net::{CloseCode, Identity, Listener};
 use crate::store::{RocksStore, StateDirectory, StoreRole};
+use crate::sync::hub::{Rate, set_guard_of_all};
+use crate::sync::{Durability, Store, Txn};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub struct ServeOptions {
     /// Its state directory; made where it is missing.
     pub data: PathBuf,
     pub listen: SocketAddr,
+    /// What members may remove in spaces that say nothing else.
+    pub guard: Rate,
     /// Called once members can connect, with the address that became of `listen`.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -38,12 +42,18 @@ pub struct ServeOptions {
 /// # Errors
 /// [`HubError`] where it cannot start, or [`HubError::Failed`] where it cannot go on.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), HubError> {
-    let ServeOptions { data, listen, on_ready } = options;
+    let ServeOptions { data, listen, guard, on_ready } = options;
     let directory = StateDirectory::open(&data)?;
     let identity = Identity::load_or_create(&identity_path(&directory))?;
     let store = RocksStore::open(&directory.database(), StoreRole::Hub)?;
     if let Err(error) = purge(&store) {
         tracing::warn!(%error, "what a removed space has left could not be erased yet");
+    }
+    let mut txn = Txn::new(&store);
+    set_guard_of_all(&mut txn, guard);
+    let batch = txn.into_batch();
+    if let Err(error) = store.commit(batch, Durability::Process) {
+        tracing::warn!(%error, "the guard could not be set");
     }
     if let Err(error) = verify::remove(&scratch_path(&directory)) {
         tracing::warn!(%error, "what an earlier hub needed for a while could not be removed");

@@ -101,8 +101,15 @@ impl MemberHandler {
             not_materialized: not_materialized(&replica),
             disk_full: self.shared.is_full(),
             trouble,
+            notice: notice(&replica),
         }
     }
+}
+
+fn notice(replica: &MemberReplica) -> Option<String> {
+    let count = replica.discarded();
+    let what = if count == 1 { "1 removal".to_owned() } else { format!("{count} removals") };
+    (count > 0).then(|| format!("an administrator has discarded {what} made here; what was removed is back"))
 }
 
 pub(super) fn path_in(tree: &impl Tree, node: NodeId) -> Option<ControlPath> {

@@ -194,6 +194,11 @@ pub enum Answer {
     },
     /// The number was accepted with other bytes: this state was copied or restored.
     Forked,
+    /// Give up all pending removals, and come again with this round or a higher one.
+    GiveUp {
+        round: Round,
+        reason: String,
+    },
 }
 
 /// Why the hub ends a conversation.

@@ -1,8 +1,10 @@
 //! Arguments of `fl0wfs hub`: running a hub, and looking after its spaces, invites and members.
 
 use super::care::{GC_EXAMPLE, GcArgs, VERIFY_EXAMPLE, VerifyArgs};
+use super::guard::{GuardArgs, rate};
 use super::{duration, member_name};
 use crate::model::{MemberName, Role, SpaceName};
+use crate::sync::hub::Rate;
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +34,9 @@ pub enum HubCommand {
         /// UDP address and port [default: [::]:4733, which takes IPv4 too; 0.0.0.0:4733 without IPv6].
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Option<SocketAddr>,
+        /// Have a member wait that removes more than this, as in 1000/min; see `fl0wfs hub guard set --help`.
+        #[arg(long, value_name = "RATE", default_value = "off", value_parser = rate)]
+        guard: Rate,
     },
     /// Create, list or remove spaces.
     Space(SpaceArgs),
@@ -57,6 +62,8 @@ pub enum HubCommand {
     /// Check that all that was committed is there and whole.
     #[command(after_help = VERIFY_EXAMPLE)]
     Verify(VerifyArgs),
+    /// Guard a space against mass deletion: set it, see who is held, decide.
+    Guard(GuardArgs),
     /// Shut a member out; a live connection is cut.
     #[command(after_help = "Example:\n  fl0wfs hub revoke notes old-laptop")]
     Revoke {

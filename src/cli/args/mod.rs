@@ -9,12 +9,14 @@ use std::time::Duration;
 
 mod care;
 mod conflicts;
+mod guard;
 mod history;
 mod hub;
 mod moment;
 
 pub use care::{GcArgs, VerifyArgs};
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
+pub use guard::{DecisionArgs, GuardCommand};
 use history::{DIFF_HELP, LOG_HELP};
 pub use history::{DiffArgs, LogArgs, ShowArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
@@ -237,6 +239,11 @@ mod tests {
             "hub members notes --json",
             "hub revoke notes laptop --data /d",
             "hub gc",
+            "hub serve --guard 1000/min",
+            "hub guard set notes 1000/min --data /d",
+            "hub guard list --json",
+            "hub guard release notes laptop",
+            "hub guard discard notes laptop --data /d",
             "hub verify",
             "hub verify notes --repair --json --data /d",
             "hub gc notes --keep 10-versions --dry-run --json --data /d",

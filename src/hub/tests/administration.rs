@@ -115,8 +115,12 @@ async fn one_state_directory_serves_one_hub_and_its_secrets_are_private() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     assert_eq!((mode(&data.join("control")), mode(&data.join("identity"))), (0o600, 0o600));
-    let options =
-        ServeOptions { data, listen: ([127, 0, 0, 1], 0).into(), on_ready: Box::new(|_| panic!("two hubs")) };
+    let options = ServeOptions {
+        data,
+        listen: ([127, 0, 0, 1], 0).into(),
+        guard: Default::default(),
+        on_ready: Box::new(|_| panic!("two hubs")),
+    };
     let second = serve(options, std::future::pending()).await.unwrap_err();
     assert!(matches!(second, HubError::Store(crate::store::StoreError::InUse { .. })), "{second:?}");
 }
@@ -132,6 +136,7 @@ async fn a_state_directory_with_a_long_path_has_its_control_socket_all_the_same(
     let options = ServeOptions {
         data: data.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
+        guard: Default::default(),
         on_ready: Box::new(move |address| ready.send(address).unwrap()),
     };
     let task = tokio::spawn(serve(options, async { drop(stopped.await) }));

@@ -62,6 +62,7 @@ impl TestHub {
         let options = ServeOptions {
             data: self.data().join("data"),
             listen: self.address,
+            guard: Default::default(),
             on_ready: Box::new(move |address| ready.send(address).unwrap()),
         };
         let task = tokio::spawn(serve(options, async { drop(stopped.await) }));

@@ -126,6 +126,8 @@ pub struct StatusReport {
     pub disk_full: bool,
     /// The last thing that went wrong, while it lasts: a full hub, a quota, unreadable content.
     pub trouble: Option<String>,
+    /// What somebody has decided about work done here, since the mount.
+    pub notice: Option<String>,
 }
 
 /// How a member stands with its hub.

@@ -4,6 +4,7 @@
 //! be equal then are the rows of the tree and of history. Nothing is repaired here.
 
 use super::HubSync;
+use super::commit::Trial;
 use super::keys::split_sequence;
 use crate::model::{Chain, NodeId, Sequence};
 use crate::ops::Rejection;
@@ -89,7 +90,8 @@ impl HubSync {
     /// [`LogFault::Rejected`]; nothing is written then.
     pub fn replay<K: Kv + ?Sized>(&self, txn: &mut Txn<K>, entry: &LogEntry) -> Result<(), LogFault> {
         let judged = self.try_ops(txn, entry.member, &entry.ops);
-        let (writes, lineage) = judged.map_err(|(op, rejection)| LogFault::Rejected { op, rejection })?;
+        let judged = judged.map_err(|(op, rejection)| LogFault::Rejected { op, rejection })?;
+        let Trial { writes, lineage, .. } = judged;
         writes.into_iter().for_each(|(key, value)| txn.set(key, value));
         self.append(txn, entry);
         self.write_history(txn, lineage, entry);

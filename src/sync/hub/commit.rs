@@ -5,6 +5,7 @@
 
 use super::HubSync;
 use super::content::{HeldContent, Lack, check_content};
+use super::guard;
 use super::keys::read;
 use super::lineage::Lineage;
 use super::records::{AcceptedRow, MemberRow};
@@ -24,6 +25,13 @@ pub struct Judgement {
     pub answer: Answer,
     /// The new log entry, to be fanned out to all other members.
     pub entry: Option<LogEntry>,
+}
+
+/// Ops that apply: what they write, what they mean for history, and how many nodes they end.
+pub(super) struct Trial {
+    pub writes: Batch,
+    pub lineage: Lineage,
+    pub ended: u32,
 }
 
 impl From<Answer> for Judgement {
@@ -58,13 +66,19 @@ impl HubSync {
         if let Some(reason) = held.hold() {
             return Some(Answer::Wait { reason }.into());
         }
+        if let Some(answer) = self.guard_before(txn, member, &sealed) {
+            return Some(answer.into());
+        }
         let judged = self.try_ops(txn, member, &sealed.commit.ops);
-        let (writes, lineage) = match judged {
+        let Trial { writes, lineage, ended } = match judged {
             Ok(judged) => judged,
             Err((op, rejection)) => {
                 return Some(self.not_applied(txn, (member, row), sealed.round, op, rejection).into());
             }
         };
+        if let Some(answer) = self.guard_commit(txn, member, ended, now) {
+            return Some(answer.into());
+        }
         match check_content(&sealed.commit.ops, held) {
             Ok(chunks) => self.end_leases(txn, &chunks),
             Err(Lack::Chunks { missing, confirmed }) => {
@@ -76,6 +90,7 @@ impl HubSync {
             }
         }
         writes.into_iter().for_each(|(key, value)| txn.set(key, value));
+        self.guard_accepted(txn, member, ended, now);
         Some(self.accept(txn, (member, row), sealed, lineage, now))
     }
 
@@ -102,17 +117,18 @@ impl HubSync {
         txn: &Txn<K>,
         member: MemberNumber,
         ops: &[Op],
-    ) -> Result<(Batch, Lineage), (u32, Rejection)> {
+    ) -> Result<Trial, (u32, Rejection)> {
         let prefix = self.keys().tree();
         let mut trial = Txn::new(txn);
         let mut tree = RowTreeMut { txn: &mut trial, prefix: &prefix };
-        let mut lineage = Lineage::default();
+        let (mut lineage, mut ended) = (Lineage::default(), 0);
         for (op, index) in ops.iter().zip(0u32..) {
             let changes = apply(&tree, member, op).map_err(|rejection| (index, rejection))?;
             lineage.note(&tree, index, op, &changes);
+            ended += guard::ended(&changes);
             tree.write(changes);
         }
-        Ok((trial.into_batch(), lineage))
+        Ok(Trial { writes: trial.into_batch(), lineage, ended })
     }
 
     fn not_applied<K: Kv + ?Sized>(

@@ -2,6 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
+//! | `g` | what members may remove in all spaces that say nothing else, see [`guard`](super::guard) |
 //! | `n` space name | space id |
 //! | `s` space id `c` | the counter of member numbers |
 //! | `s` space id `d` device | [`DeviceRow`](super::records::DeviceRow) |
@@ -18,6 +19,8 @@
 //! | `s` space id `u` node | the version up to which its contents are given up, see [`contents`](super::contents) |
 //! | `s` space id `v` token hash | [`InviteRow`](super::records::InviteRow) |
 //! | `s` space id `w` token hash, device | nothing: the device redeemed the invite |
+//! | `s` space id `x` | what its members may remove, see [`guard`](super::guard) |
+//! | `s` space id `y` member | [`GuardRow`](super::guard::GuardRow) |
 //!
 //! A space without a name is removed, and its keys are still to be erased.
 //! Numbers are big-endian, so that keys sort as they do; inverted ones sort newest first.
@@ -34,6 +37,11 @@ pub(super) fn space_name(name: &SpaceName) -> Vec<u8> {
 
 pub(super) fn space_names() -> Vec<u8> {
     b"n".to_vec()
+}
+
+/// What members may remove.
+pub(super) fn guard_of_all() -> Vec<u8> {
+    b"g".to_vec()
 }
 
 /// Where the keys of all spaces begin.
@@ -182,6 +190,18 @@ impl Keys {
 
     pub(super) fn invites(&self) -> Vec<u8> {
         self.key(b'v', &[])
+    }
+
+    pub(super) fn guard(&self) -> Vec<u8> {
+        self.key(b'x', &[])
+    }
+
+    pub(super) fn guarded(&self, member: MemberNumber) -> Vec<u8> {
+        self.key(b'y', &[&member.0.to_be_bytes()])
+    }
+
+    pub(super) fn guarded_prefix(&self) -> Vec<u8> {
+        self.key(b'y', &[])
     }
 
     pub(super) fn redeemed(&self, token: TokenHash, device: Device) -> Vec<u8> {

@@ -98,6 +98,9 @@ impl<S: Store> Work<'_, S> {
             self.effects.journal_grew = true;
             return Ok(());
         }
+        if let Answer::GiveUp { round, .. } = answer {
+            return self.give_up_removals(sealed, round);
+        }
         self.apply_held(None)?;
         if self.sealed().is_none() {
             // A replay on what came before the answer has put the ops back into the journal.
@@ -115,7 +118,7 @@ impl<S: Store> Work<'_, S> {
             }
             Answer::Refuse { op, reason } => self.refused(op, reason)?,
             Answer::Forked => self.forked(),
-            Answer::Accept { .. } | Answer::Reject { .. } => {}
+            Answer::Accept { .. } | Answer::Reject { .. } | Answer::GiveUp { .. } => {}
         }
         Ok(())
     }

@@ -13,6 +13,7 @@
 mod answers;
 mod base;
 mod capture;
+mod discard;
 mod inodes;
 mod journal;
 mod keys;

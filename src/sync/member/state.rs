@@ -39,6 +39,8 @@ pub(super) struct State {
     pub name: MemberName,
     /// The hub's log did not continue from here: the next hello asks for a snapshot.
     pub doubts_position: bool,
+    /// Removals that an administrator had this member give up, since this process began.
+    pub discarded: u64,
     /// Backing files filled for entries that were never applied; removed with the next call's.
     pub unused_files: Vec<u64>,
 }
@@ -158,6 +160,7 @@ impl<S: Store> Replica<S> {
             policy: Policy::default(),
             name,
             doubts_position: false,
+            discarded: 0,
             unused_files: Vec::new(),
         };
         let mut replica = Replica { store, state };
@@ -300,6 +303,11 @@ impl<S: Store> Replica<S> {
     pub fn is_clean(&self) -> bool {
         let none = |tag: u8| self.store.scan_prefix(&[tag]).next().is_none();
         self.sealed().is_none() && none(keys::JOURNAL) && none(keys::DIRTY)
+    }
+
+    /// How many removals an administrator had this member give up, since this process began.
+    pub fn discarded(&self) -> u64 {
+        self.state.discarded
     }
 
     /// Ops the hub refused, with its reasons.

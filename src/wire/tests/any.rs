@@ -310,6 +310,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         ".{0,9}".prop_map(|reason| Answer::Wait { reason }),
         (option::of(any::<u32>()), ".{0,9}").prop_map(|(op, reason)| Answer::Refuse { op, reason }),
         Just(Answer::Forked),
+        (any::<u64>(), ".{0,9}").prop_map(|(round, reason)| Answer::GiveUp { round: Round(round), reason }),
     ]
 }
 

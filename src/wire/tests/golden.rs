@@ -160,6 +160,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("wait", encode(&answer(Answer::Wait { reason: "full".to_owned() }))),
         ("refuse", encode(&answer(Answer::Refuse { op: Some(1), reason: "role".to_owned() }))),
         ("forked", encode(&answer(Answer::Forked))),
+        ("give up", encode(&answer(Answer::GiveUp { round: Round(3), reason: "guard".to_owned() }))),
         ("refused", encode(&FromHub::Refused { reason: RefuseReason::Revoked, detail: String::new() })),
         ("get", encode(&ContentRequest::Get(vec![ChunkId([7; 32])]))),
         ("damaged", encode(&ContentReply::Damaged(ChunkId([8; 32])))),

@@ -5,6 +5,7 @@ mod audit;
 mod commits;
 mod contents;
 mod golden;
+mod guard;
 mod greetings;
 mod leases;
 mod lines;
