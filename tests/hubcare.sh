@@ -140,6 +140,28 @@ history_stays_when_contents_go() {
     expect 1 hub gc nowhere
 }
 
+a_base_that_is_gone_leaves_both_sides_beside_each_other() {
+    step "where the content is gone that both sides came from, both stay: nothing is merged, nothing is lost"
+    seq 20 >"$A/doc"
+    sync_all a b
+    freeze b
+    sed -i 's/^1$/one, by b/' "$B/doc"
+    sed -i 's/^20$/twenty, by a/' "$A/doc"
+    sync_all a
+    expect 0 hub gc "$SPACE" --keep 1-version
+    thaw b
+    sync_all b a
+    same "$(tail -n 1 "$A/doc")" "twenty, by a" "what was accepted first"
+    same "$(head -n 1 "$A/doc (conflict b)")" "one, by b" "what met it"
+    expect 4 fl a status "$A"
+    expect 0 hub gc "$SPACE" --keep 1-version
+    expect 0 hub verify "$SPACE"
+    rm "$A/doc (conflict b)"
+    sync_all a b
+    expect 0 fl b status "$B"
+    same_trees "$A" "$B"
+}
+
 # flip_bit_of FILE: in the store of the hub, which must not run, in the middle of the file's first bytes.
 flip_bit_of() {
     python3 - "$1" "${HUB_DATA:-$WORK/hub}" <<'PYTHON'
@@ -249,7 +271,11 @@ u10_a_mass_deletion_waits_until_an_administrator_decides() {
 
 members() { run_rows c && run_rows s; }
 guard() { run_rows u; }
-collection() { nothing_needed_is_lost_by_a_collection_while_members_work && history_stays_when_contents_go; }
+collection() {
+    nothing_needed_is_lost_by_a_collection_while_members_work
+    history_stays_when_contents_go
+    a_base_that_is_gone_leaves_both_sides_beside_each_other
+}
 damage() { a_flipped_bit_in_the_store_is_found_named_and_repaired; }
 
 start_hub

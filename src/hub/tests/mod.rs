@@ -6,6 +6,7 @@ mod content;
 mod conversations;
 mod fences;
 mod full;
+mod guarding;
 mod hostile;
 mod manifests;
 mod slow;
@@ -17,6 +18,7 @@ use crate::content::{ManifestBuilder, chunk_id};
 use crate::model::*;
 use crate::net::{Connection, Dialer, FrameReceiver, FrameSender, Identity, Invite};
 use crate::ops::{Make, Op, Verb};
+use crate::sync::hub::Rate;
 use crate::wire::*;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct TestHub {
     directory: TempDir,
     address: SocketAddr,
+    guard: Rate,
     running: Option<Running>,
 }
 
@@ -45,7 +48,8 @@ impl TestHub {
     }
 
     async fn start_in(directory: TempDir) -> TestHub {
-        let mut hub = TestHub { directory, address: ([127, 0, 0, 1], 0).into(), running: None };
+        let mut hub =
+            TestHub { directory, address: ([127, 0, 0, 1], 0).into(), guard: Rate::Any, running: None };
         hub.run().await;
         hub.admin(AdminRequest::SpaceCreate { space: space() }).await.unwrap();
         hub
@@ -62,7 +66,7 @@ impl TestHub {
         let options = ServeOptions {
             data: self.data().join("data"),
             listen: self.address,
-            guard: Default::default(),
+            guard: self.guard,
             on_ready: Box::new(move |address| ready.send(address).unwrap()),
         };
         let task = tokio::spawn(serve(options, async { drop(stopped.await) }));

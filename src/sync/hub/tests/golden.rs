@@ -1,5 +1,6 @@
 //! The hub's own rows, held still: a difference needs another store format, not other constants.
 
+use super::super::guard::{GuardRow, GuardState};
 use super::super::keys::Keys;
 use super::super::records::{AcceptedRow, DeviceRow, Head, HistoryRow, InviteRow, MemberRow, NameRow};
 use super::*;
@@ -41,6 +42,7 @@ fn rows() -> Vec<Vec<u8>> {
         encode(&InviteRow { role: Role::Admin, uses_left: 3, expiry: TIME }),
         encode(&AcceptedRow { digest: Digest([1; 32]), sequence: Sequence(2) }),
         encode(&history),
+        encode(&GuardRow { state: GuardState::Released { last: Some(TIME) }, recent: vec![(5, 6)] }),
         encode(&SpaceInfo { id: SpaceId([1; 16]), name: space_name(), created: TIME }),
     ]
 }
@@ -62,6 +64,8 @@ fn keys() -> Vec<Vec<u8>> {
         keys.accepted(MEMBER, CommitNumber(4)),
         keys.tree(),
         keys.given_up(id),
+        keys.guard(),
+        keys.guarded(MEMBER),
         keys.invite(TokenHash([5; 32])),
         keys.redeemed(TokenHash([5; 32]), device(1)),
     ];
@@ -86,6 +90,7 @@ fn rows_are_encoded_as_they_always_were() {
         "0203fc00e2a7ca05",
         "010101010101010101010101010101010101010101010101010101010101010102",
         "02016101016201080808080808080808080808080808080009000001000102030a07fc00e2a7ca05",
+        "0201fc00e2a7ca05010a06",
         "0101010101010101010101010101010104776f726bfc00e2a7ca05",
     ];
     check(rows(), known);
@@ -107,6 +112,8 @@ fn keys_are_made_as_they_always_were() {
         "71000000070000000000000004",
         "74",
         "75000000070000000000000002",
+        "78",
+        "7900000007",
         "760505050505050505050505050505050505050505050505050505050505050505",
         "7705050505050505050505050505050505050505050505050505050505050505050101010101010101010101\
          010101010101010101010101010101010101010101",
