@@ -38,7 +38,7 @@ class Work:
 
     def new_name(self, ending=""):
         # Few names, so that both sides meet.
-        return f"{self.chance.choice('klmnop')}{self.chance.randrange(12)}{ending}"
+        return f"{self.chance.choice('klmnop')}{self.chance.randrange(30)}{ending}"
 
     def place(self, ending=""):
         return os.path.join(self.chance.choice(self.directories), self.new_name(ending))
@@ -65,9 +65,9 @@ class Work:
         if os.path.lexists(self.path(inside)):
             return
         content = {
-            ".txt": "".join(f"line {i} {token}\n" for i in range(12)),
-            ".json": json.dumps({f"k{i}": {"v": token, "n": [i]} for i in range(6)}, indent=2) + "\n",
-            ".xml": "<root>\n" + "".join(f'  <item id="{i}">{token}</item>\n' for i in range(6)) + "</root>\n",
+            ".txt": "".join(f"line {i} {token}\n" for i in range(40)),
+            ".json": json.dumps({f"k{i}": {"v": token, "n": [i]} for i in range(25)}, indent=2) + "\n",
+            ".xml": "<root>\n" + "".join(f'  <item id="{i}">{token}</item>\n' for i in range(25)) + "</root>\n",
             ".bin": "\0" + token,
         }[ending]
         self.write(inside, content.encode())
@@ -81,7 +81,7 @@ class Work:
         ending = os.path.splitext(inside)[1]
         if ending == ".json":
             document = json.loads(data)
-            key = f"k{self.chance.randrange(9)}"
+            key = f"k{self.chance.randrange(30)}"
             kind = self.chance.random()
             if kind < 0.2 and len(document) > 2:
                 document.pop(self.chance.choice(sorted(document)))
@@ -228,10 +228,10 @@ def main():
     command, root, *rest = sys.argv[1:]
     if command == "make":
         work = Work(root, "first", "c")
-        for _ in range(150):
+        for _ in range(300):
             work.make_file()
             work.attempt(work.make_directory)
-            work.directories = work.directories[:12]
+            work.directories = work.directories[:20]
     elif command == "work":
         seed, name, count = rest
         Work(root, seed, name).run(int(count))
