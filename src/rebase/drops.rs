@@ -4,7 +4,7 @@ use super::moves::Outcome;
 use super::replay::{NO_VERSION, Rebase, Spot, Whereabouts};
 use super::was::{Succession, Was};
 use crate::model::{ConflictKind, NodeId, Place, Version};
-use crate::ops::{Drop, Move, Op, Replaced, TreeMut, Verb, apply, resolve_successor};
+use crate::ops::{Drop, Move, Op, Replaced, TreeMut, Verb, apply, resolve_successor, shapes_succession};
 
 impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn drop_name(&mut self, drop: Drop, was: &Was) {
@@ -103,7 +103,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let newcomer = self.node_of(made.vanished);
         let before = self.before(newcomer, self.locate(made.vanished, made.content));
         let spot = self.locate(drop.node, drop.version);
-        let (arrived, went) = match place.filter(|_| !self.stuck.contains(&aside)) {
+        let stuck = self.stuck.contains(&aside);
+        let (arrived, went) = match place.filter(|_| !stuck) {
+            None if stuck => self.save_over_moved(aside, newcomer, spot),
             Some(place) if aside == newcomer => {
                 // The new content went into the very file that was moved aside.
                 let saved = self.old.places(drop.node).first().map(|saved| self.place_of(saved));
@@ -115,6 +117,17 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         };
         self.stands_for(drop.node, arrived);
         self.stands_at((made.survivor, made.version), before.after(went));
+    }
+
+    /// The other side moved the file for good that was moved aside here: the new content follows it.
+    fn save_over_moved(&mut self, aside: NodeId, newcomer: NodeId, spot: Spot) -> Outcome {
+        let place = self.tree.places(newcomer).into_iter().next();
+        let fits =
+            shapes_succession(self.tree, newcomer, aside) && self.tree.conflict_of_copy(newcomer).is_none();
+        match place.filter(|_| fits) {
+            Some(place) => self.save_over_another(newcomer, place, aside, spot),
+            None => (newcomer, None),
+        }
     }
 
     /// Moves a node back to where it was, or beside it.

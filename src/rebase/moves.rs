@@ -59,6 +59,13 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     fn move_to(&mut self, rename: &Move, node: NodeId, from: Place) -> Outcome {
         let to = self.home(&rename.to);
         match (self.tree.child(to.parent, &to.name), rename.replaces) {
+            (None, Some(expected)) if self.saved_elsewhere(node, expected) => {
+                let (there, spot) =
+                    (self.node_of(expected.node), self.locate(expected.node, expected.version));
+                // Whatever this member does with its name from here on, the accepted place stays.
+                self.stuck.insert(there);
+                self.save_over_another(node, from, there, spot)
+            }
             (None, _) => self.move_freely(rename, node, from, to),
             (Some(there), _) if there == node => {
                 if from != to {
@@ -72,6 +79,11 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             }
             (Some(there), _) => self.collide(rename, node, from, (to, there)),
         }
+    }
+
+    /// In the old view the op was a save by rename over a file that the other side has moved: the save follows it.
+    fn saved_elsewhere(&self, newcomer: NodeId, expected: Replaced) -> bool {
+        self.meant.is_some() && shapes_succession(self.tree, newcomer, self.node_of(expected.node))
     }
 
     fn move_freely(&mut self, rename: &Move, node: NodeId, from: Place, to: Place) -> Outcome {

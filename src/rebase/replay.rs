@@ -38,7 +38,7 @@ pub struct Rebase<'t, 'r, T, O> {
     /// Saves by rename that the ops that came out made, and the op as it was meant did not.
     successions: Vec<Succession>,
     /// The save by rename that the current op made in the old view.
-    meant: Option<Succession>,
+    pub(super) meant: Option<Succession>,
     /// The content in whose place the current op put another in the old view.
     pub(super) based_on: Option<BasedOn>,
     pub(super) withheld: BTreeMap<NodeId, Withheld>,

@@ -124,9 +124,29 @@ fn work_goes_on_after_a_save_over_a_removed_file() {
 }
 
 #[test]
-fn a_save_of_a_moved_file_leaves_both() {
-    row(file, by_rename, |bob| bob.mv("a", "b"), "b=2", "a=2; b=1");
-    row(file, by_backup, |bob| bob.mv("a", "b"), "b=2", "a=2; b=1 | MoveMove");
+fn a_save_follows_a_file_that_was_moved() {
+    row(file, by_rename, |bob| bob.mv("a", "b"), "b=2", "b=2");
+    row(file, by_backup, |bob| bob.mv("a", "b"), "b=2", "b=2 | MoveMove");
+    for save in SAVES {
+        let met = meet(file, save, |bob| bob.mv("a", "b"), BOB);
+        assert_eq!(met.ann.at("b").counter, 1, "the file is still the same node");
+    }
+}
+
+#[test]
+fn saves_again_and_again_follow_a_file_that_was_moved() {
+    row(
+        file,
+        |ann| {
+            ann.save_by_rename("a", 2);
+            ann.save_by_backup("a", 4);
+            ann.save_by_rename("a", 5);
+            ann.write("a", 6);
+        },
+        |bob| bob.mv("a", "b"),
+        "b=6",
+        "b=6",
+    );
 }
 
 #[test]
@@ -170,7 +190,7 @@ fn a_moved_file_over_another_meets_edits_of_either() {
     row(files, |ann| ann.mv("b", "a"), |bob| bob.rm("b"), "a=2", "a=2");
     row(files, |ann| ann.mv("b", "a"), |bob| bob.rm("a"), "a=2 | DropPut", "a=2");
     row(files, |ann| ann.mv("b", "a"), |bob| bob.mv("b", "c"), "a=2 | MoveMove", "a=1; c=2 | MoveMove");
-    row(files, |ann| ann.mv("b", "a"), |bob| bob.mv("a", "c"), "c=2", "a=2; c=1");
+    row(files, |ann| ann.mv("b", "a"), |bob| bob.mv("a", "c"), "c=2", "c=2");
 }
 
 #[test]
