@@ -48,19 +48,22 @@ fn show(mounted: &Mounted, as_json: bool) -> Result<Exit, CliError> {
     if as_json {
         output::line(&to_json(&report).to_string())?;
     } else {
-        let place = report.mount_point.display().to_string();
-        output::line(&format!(
-            "{place}  {}:{} as {}{}",
-            report.remote,
-            report.space,
-            report.member,
-            may(&report)
-        ))?;
+        output::line(&heading(&report, text::now(), &TimeZone::system()))?;
         for line in details(&report) {
             output::line(&format!("  {line}"))?;
         }
     }
     Ok(exit_code(&report))
+}
+
+/// Where what is mounted, as whom, and since when the hub hears of it.
+fn heading(report: &StatusReport, now: Timestamp, zone: &TimeZone) -> String {
+    let StatusReport { mount_point, remote, space, member, connection, since, .. } = report;
+    let connected = match connection {
+        ConnectionState::Connected => format!(", connected since {}", text::clock(*since, now, zone)),
+        _ => String::new(),
+    };
+    format!("{}  {remote}:{space} as {member}{}{connected}", mount_point.display(), may(report))
 }
 
 /// A mount whose daemon does not answer is still listed.

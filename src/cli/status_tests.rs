@@ -157,3 +157,15 @@ fn what_an_administrator_decided_is_told_and_keeps_no_mount_from_being_in_sync()
     assert!(details(&report).contains(&"3 removals are discarded".to_owned()));
     assert_eq!(exit_code(&report), Exit::Done);
 }
+
+#[test]
+fn s14_a_mount_says_since_when_it_is_connected_and_how_far_behind_it_is() {
+    let heading =
+        |report: &StatusReport| heading(report, Timestamp { seconds: 50_600, nanos: 0 }, &TimeZone::UTC);
+    let connected = StatusReport { head: Some(Sequence(44)), ..report() };
+    assert!(heading(&connected).ends_with(", connected since 14:02"), "{}", heading(&connected));
+    assert_eq!(summary_of(&connected), "catching up with the hub, 3 commits behind");
+    assert_eq!(to_json(&connected)["behind"], 3);
+    let gone = StatusReport { connection: ConnectionState::Unreachable("no route".into()), ..report() };
+    assert!(!heading(&gone).contains("since"), "{}", heading(&gone));
+}
