@@ -248,6 +248,9 @@ impl Driver {
     fn seal(&self) -> Result<(), String> {
         let to_seal = self.shared.volume().replica().to_seal();
         let Some(seal) = to_seal else { return Ok(()) };
+        if !seal.large.is_empty() {
+            self.shared.volume().replica().sync_marks().map_err(|error| error.to_string())?;
+        }
         // Order: content survives the loss of power before the commit that names it is sent.
         for (node, content) in seal.large {
             let file = self.shared.volume().replica().file_holding(node, content);

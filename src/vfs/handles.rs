@@ -231,6 +231,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             },
         };
         if let Some(file) = file {
+            self.replica.lock().sync_marks()?;
             if data_only { file.sync_data()? } else { file.sync_all()? }
         }
         self.capture_at_sync(&handle.open)?;

@@ -83,6 +83,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             if unproven.is_empty() {
                 return Ok(());
             }
+            self.replica.lock().sync_marks()?;
             let synced = match unproven.len() > SYNCED_ALONE_MAX {
                 true => self.sync_together(&unproven)?,
                 false => unproven.iter().copied().filter(|was| self.is_synced(was.file)).collect(),

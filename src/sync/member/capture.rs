@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::{Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, ChunkId, Manifest, Timestamp};
+use crate::model::{Body, ChunkId, Manifest, NodeId, Timestamp};
 use crate::ops::{Op, Put, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
 
@@ -82,6 +82,9 @@ impl<S: Store> Work<'_, S> {
         (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, captured.mtime);
         make.owner = make.owner.map(|_| row.owner);
         make.body = Body::File(captured.manifest);
+        // What it had met when it was made may have been removed since.
+        let there = |node: NodeId| node == inode.node || self.view().node(node).is_some();
+        make.conflict = make.conflict.filter(|conflict| there(conflict.node));
         let op = Op { time: made, verb: Verb::Make(make) };
         self.write_op(&op)?;
         self.append(op);

@@ -85,7 +85,7 @@ impl<S: Store> Replica<S> {
     pub fn ino_of(&mut self, node: NodeId) -> Result<Ino, LocalError> {
         match self.known_ino_of(node) {
             Some(ino) => Ok(ino),
-            None => self.transact_now(|work| Ok(work.ino_of(node))).map(|(ino, _)| ino),
+            None => self.transact_quietly(Durability::Process, |work| Ok(work.ino_of(node))),
         }
     }
 
@@ -176,6 +176,7 @@ impl<S: Store> Replica<S> {
                 && let Some(content) = backing.content.take()
             {
                 work.release_to_write(content, backing.file);
+                work.state.marks_unsynced.set(true);
             }
             work.save_inode(ino, &inode);
             work.txn.put(keys::dirty(ino), Vec::new());

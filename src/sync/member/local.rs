@@ -257,6 +257,8 @@ impl<S: Store> Work<'_, S> {
             self.txn.remove(keys::ino_of(newcomer));
             self.bind(ino, Inode { node: survivor, version, ..inode });
         }
+        // Where the newcomer's content has not arrived yet, it is the survivor that waits for it.
+        self.want(survivor);
         true
     }
 }

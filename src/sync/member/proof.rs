@@ -10,7 +10,7 @@ use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, Digest, Manifest, Timestamp, Version};
 use crate::ops::{Op, Verb};
-use crate::sync::kv::{Durability, Kv, Store};
+use crate::sync::kv::{Durability, Kv, Store, WriteError};
 
 /// A backing file that a row says holds a content, which nobody has made sure of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,19 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`].
     pub fn set_boot(&mut self, boot: Vec<u8>) -> Result<(), LocalError> {
-        let set = self.transact(Timestamp::default(), Durability::Power, |work| {
+        self.transact_quietly(Durability::Power, |work| {
             work.txn.put(keys::meta("boot"), boot);
             Ok(())
-        });
-        set.map(drop)
+        })
+    }
+
+    /// Makes dirty marks survive the loss of power. Order: before a backing file is synced, so that no file holds for
+    /// good what its row knows nothing of.
+    ///
+    /// # Errors
+    /// [`WriteError`] where the store cannot be synced.
+    pub fn sync_marks(&self) -> Result<(), WriteError> {
+        if self.state.marks_unsynced.get() { self.sync() } else { Ok(()) }
     }
 
     /// Up to `limit` of the contents that are unproven.
@@ -54,7 +62,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`].
     pub fn proven(&mut self, proven: &[Unproven]) -> Result<(), LocalError> {
-        let noted = self.transact_now(|work| {
+        self.transact_quietly(Durability::Process, |work| {
             for Unproven { ino, file, content } in proven {
                 let backing = work.inode(*ino).and_then(|inode| inode.backing);
                 if backing.is_none_or(|backing| (backing.file, backing.content) == (*file, Some(*content))) {
@@ -62,8 +70,7 @@ impl<S: Store> Replica<S> {
                 }
             }
             Ok(())
-        });
-        noted.map(drop)
+        })
     }
 
     /// A file does not hold what its row says, but `found`. Content that the hub has is fetched again. Ops that
@@ -87,13 +94,12 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`].
     pub fn distrust(&mut self, ino: Ino) -> Result<(), LocalError> {
-        let distrusted = self.transact_now(|work| {
+        self.transact_quietly(Durability::Process, |work| {
             if let Some(inode) = work.inode(ino).filter(|inode| work.embryo(inode.node).is_none()) {
                 work.save_inode(ino, &Inode { version: Version(0), ..inode });
             }
             Ok(())
-        });
-        distrusted.map(drop)
+        })
     }
 }
 
@@ -111,18 +117,21 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::unproven(ino));
         let Some(inode) = self.inode(ino) else { return Ok(()) };
         let waiting = self.change_content(content, &found);
-        let backing = match waiting {
+        // Nothing needs no file, and there may be none.
+        let backing = match waiting && found.length > 0 {
             true => Some(Backing { file, content: Some(content_of(&found)) }),
             false => None,
         };
         self.release_to_write(content, file);
+        self.release_unused(content);
         self.save_inode(ino, &Inode { backing, ..inode });
+        if backing.is_none() {
+            self.effects.removed_files.push(file);
+        }
         if waiting {
             self.hold(&found, file);
             self.replay_pending()?;
             self.note_changes();
-        } else {
-            self.effects.removed_files.push(file);
         }
         self.want(inode.node);
         Ok(())

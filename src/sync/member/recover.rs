@@ -31,6 +31,8 @@ pub(super) struct Recovered {
 struct Old<'a> {
     id: NodeId,
     row: &'a Node,
+    /// The node that went on with its content in the old view, where a save that is pending ended this one.
+    today: NodeId,
     /// Where the name stands in the new tree.
     place: Place,
 }
@@ -42,14 +44,22 @@ impl<S: Store> Work<'_, S> {
         let below = BaseKv { kv: self.txn.below(), slot: old };
         let old_rows = Txn::new(&below);
         let base = RowTree { kv: &old_rows, prefix: old.view_prefix() };
+        let view = RowTree { kv: self.txn.below(), prefix: old.view_prefix() };
         let mut recovered = Recovered::default();
         let mut directories = vec![(NodeId::ROOT, NodeId::ROOT)];
         while let Some((was, now)) = directories.pop() {
             for (name, id) in base.list(was, 0) {
                 let Some(row) = base.node(id) else { continue };
-                let old = Old { id, row: &row, place: Place { parent: now, name } };
+                let today = resolve_successor(&view, id);
+                let old = Old { id, row: &row, today, place: Place { parent: now, name } };
                 let known = same_space && self.view().node(id).is_some();
-                let Some(node) = self.recover_name(&mut recovered, &old, known, same_space) else { continue };
+                let Some(node) = self.recover_name(&mut recovered, &old, known, same_space) else {
+                    if !same_space {
+                        // What has its number there is another thing.
+                        recovered.stands.nodes.insert(id, self.new_node());
+                    }
+                    continue;
+                };
                 recovered.seen.insert(id, node);
                 self.note_where(&mut recovered.stands, (id, &row), node);
                 if row.is_directory() {
@@ -133,13 +143,15 @@ impl<S: Store> Work<'_, S> {
         let newer = old.row.version > there.version;
         if let (Some(was), Some(now)) = (old.row.manifest(), there.manifest())
             && !was.same_content(now)
-            && self.has_content(old.id, was)
+            && self.has_content(old.today, was)
         {
             let verb = match newer {
                 true => Verb::Put(put_on(&there, old, was)),
                 false => self.copy_beside(old, was, &there),
             };
-            self.do_again(recovered, verb);
+            if self.do_again(recovered, verb) {
+                self.hold_content(old.today, was);
+            }
         }
         let changed = old.row.mode != there.mode || old.row.xattrs != there.xattrs;
         if changed && (newer || (old.row.version == there.version && old.row.mtime > there.mtime)) {
@@ -158,7 +170,7 @@ impl<S: Store> Work<'_, S> {
     /// Makes a node that the hub's tree lacks, or finds what stands there for it.
     fn make_again(&mut self, recovered: &mut Recovered, old: &Old) -> Option<NodeId> {
         if let Some(manifest) = old.row.manifest()
-            && !self.has_content(old.id, manifest)
+            && !self.has_content(old.today, manifest)
         {
             return None;
         }
@@ -178,7 +190,11 @@ impl<S: Store> Work<'_, S> {
             None => self.make_of(old, old.place.clone()),
         };
         let node = make.node;
-        self.do_again(recovered, Verb::Make(make)).then_some(node)
+        let made = self.do_again(recovered, Verb::Make(make));
+        if let Some(manifest) = old.row.manifest().filter(|_| made) {
+            self.hold_content(old.today, manifest);
+        }
+        made.then_some(node)
     }
 
     fn make_of(&mut self, old: &Old, place: Place) -> Make {
@@ -215,14 +231,21 @@ impl<S: Store> Work<'_, S> {
         true
     }
 
-    /// Tells whether a content is on this machine, and has it stay here until the hub has it.
-    fn has_content(&mut self, node: NodeId, manifest: &Manifest) -> bool {
-        let inode = self.known_ino_of(node).and_then(|ino| self.inode(ino));
-        let here = manifest.length == 0 || inode.as_ref().is_some_and(|inode| holds(inode, manifest));
-        if let Some(backing) = inode.and_then(|inode| inode.backing).filter(|_| here) {
-            self.hold(manifest, backing.file);
+    /// Tells whether a content is on this machine.
+    fn has_content(&self, node: NodeId, manifest: &Manifest) -> bool {
+        manifest.length == 0 || self.file_with(node, manifest).is_some()
+    }
+
+    /// Has a content stay on this machine until the hub has it.
+    fn hold_content(&mut self, node: NodeId, manifest: &Manifest) {
+        if let Some(file) = self.file_with(node, manifest) {
+            self.hold(manifest, file);
         }
-        here
+    }
+
+    fn file_with(&self, node: NodeId, manifest: &Manifest) -> Option<u64> {
+        let inode = self.known_ino_of(node).and_then(|ino| self.inode(ino))?;
+        inode.backing.map(|backing| backing.file).filter(|_| holds(&inode, manifest))
     }
 }
 

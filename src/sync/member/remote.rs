@@ -9,7 +9,7 @@ use crate::model::{Digest, Manifest, MemberNumber, Node, NodeId, Timestamp};
 use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply};
 use crate::sync::kv::{Batch, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
-use crate::wire::{LogEntry, Position, Row, decode, decode_row_key};
+use crate::wire::{LogEntry, Position, Row, RowKey, decode, decode_row_key};
 
 impl<S: Store> Replica<S> {
     /// Swaps in fetched content: `file` holds what `content` names. Returns the file among the removed ones
@@ -35,13 +35,25 @@ impl<S: Store> Work<'_, S> {
     /// Returns whether it did touch them.
     pub fn apply_entry(&mut self, entry: &LogEntry) -> Result<bool, Rejection> {
         let rows = self.base_changes(entry.member, &entry.ops)?;
-        let touched = write_base(&mut self.txn, self.state.slot, rows);
+        let ends_conflict = entry.ops.iter().any(|op| self.ends_conflict(&op.verb));
+        let touched = write_base(&mut self.txn, self.state.slot, rows) || ends_conflict;
         let moves = |op: &Op| matches!(op.verb, Verb::Move(_));
         // A cycle shows in no single row: two moves always meet.
         let meets =
             touched || (entry.ops.iter().any(moves) && self.journal().iter().any(|(_, op)| moves(op)));
         self.save_position(Some(Position { sequence: entry.sequence, chain: entry.chain }));
         Ok(meets)
+    }
+
+    /// Tells whether an op may end a node that the view has a conflict about: one that only the journal knows shows in
+    /// no row of the node.
+    fn ends_conflict(&self, verb: &Verb) -> bool {
+        let node = match verb {
+            Verb::Drop(drop) => Some(drop.node),
+            Verb::Move(rename) => rename.replaces.map(|replaced| replaced.node),
+            _ => None,
+        };
+        node.is_some_and(|node| !self.view().conflicts_of(node).is_empty())
     }
 
     /// Counts the sealed commit among the base before a snapshot replaces it, so that the rest of the journal
@@ -150,12 +162,20 @@ impl<S: Store> Work<'_, S> {
         let Some(manifest) = now.manifest() else { return };
         let Some(ino) = self.known_ino_of(id) else { return };
         let Some(inode) = self.inode(ino) else { return };
-        let old = before.and_then(Node::manifest);
+        let renumbered = if before.is_none() { self.row_before(ino) } else { None };
+        let old = before.or(renumbered.as_ref()).and_then(Node::manifest);
         let stays = old.is_some_and(|old| old.same_content(manifest)) || holds_as_backing(&inode, manifest);
         let dirty = self.txn.get(&keys::dirty(ino)).is_some();
         if !stays && (dirty || (self.is_held(ino) && old.is_some_and(|old| holds(&inode, old)))) {
             self.detach(ino);
         }
+    }
+
+    /// What the inode's node was before this transaction, which may have given the node another number.
+    fn row_before(&self, ino: Ino) -> Option<Node> {
+        let inode: Inode = decode("inode", &self.txn.get_below(&keys::inode(ino))?).expect("it decodes");
+        let key = [&self.state.slot.view()[..], &RowKey::node(inode.node)].concat();
+        self.txn.get_below(&key).as_deref().map(read_node)
     }
 
     fn update_content(&mut self, id: NodeId, before: Option<&Node>, now: &Node) {

@@ -4,7 +4,7 @@ use super::keys;
 use super::records::content_of;
 use super::session::Phase;
 use super::state::{LocalError, Replica, Work};
-use crate::model::{ChunkId, CommitNumber, Digest, Manifest, NodeId, Timestamp};
+use crate::model::{ChunkId, CommitNumber, Digest, Manifest, NodeId};
 use crate::ops::Op;
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::{COMMIT_BYTES_MAX, COMMIT_OPS_MAX, Commit, Inline, SealedCommit, decode, encode};
@@ -64,7 +64,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`]; the ops then stay in the journal.
     pub fn seal(&mut self, count: usize, inline: Vec<(InlineContent, Vec<u8>)>) -> Result<(), LocalError> {
-        let sealed = self.transact(Timestamp::default(), Durability::Power, |work| {
+        self.transact_quietly(Durability::Power, |work| {
             let first: Vec<(u64, Op)> = work.journal_first(count);
             for (index, _) in &first {
                 work.remove_pending(*index);
@@ -78,8 +78,7 @@ impl<S: Store> Replica<S> {
                 work.txn.put(keys::spool(content, chunk), bytes);
             }
             Ok(())
-        });
-        sealed.map(|_| ())
+        })
     }
 
     /// The sealed commit, where it is to be sent now; it is in flight from here on.

@@ -16,6 +16,7 @@ use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, Row, decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A member's state over the store that keeps it.
@@ -43,6 +44,8 @@ pub(super) struct State {
     pub discarded: u64,
     /// Backing files filled for entries that were never applied; removed with the next call's.
     pub unused_files: Vec<u64>,
+    /// A dirty mark of a file that is written where it stands may not survive the loss of power yet.
+    pub marks_unsynced: Cell<bool>,
 }
 
 /// Numbers that only grow.
@@ -146,7 +149,8 @@ impl<S: Store> Replica<S> {
         let counters = read("counters").map_or(first, |value| decode("counters", &value).expect(ours));
         let identity = read("identity").map(|value| decode("identity", &value).expect(ours));
         let position = read("position").map(|value| decode("position", &value).expect(ours));
-        let fresh = read("counters").is_none();
+        // The root's inode is there from the start; counters may be as they began for long.
+        let fresh = store.get(&keys::inode(Ino::ROOT)).is_none();
         let session = Session::default();
         let open = BTreeMap::new();
         let state = State {
@@ -162,6 +166,7 @@ impl<S: Store> Replica<S> {
             doubts_position: false,
             discarded: 0,
             unused_files: Vec::new(),
+            marks_unsynced: Cell::new(false),
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -210,6 +215,18 @@ impl<S: Store> Replica<S> {
         Ok((result, effects))
     }
 
+    /// As [`Replica::transact`], for callers that tell nothing of what is to follow: files that can go do so with the
+    /// next call that does.
+    pub(super) fn transact_quietly<R>(
+        &mut self,
+        durability: Durability,
+        body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
+    ) -> Result<R, LocalError> {
+        let (result, effects) = self.transact(Timestamp::default(), durability, body)?;
+        self.state.unused_files.extend(effects.removed_files);
+        Ok(result)
+    }
+
     fn try_transact<R>(
         &mut self,
         contents: &mut dyn Contents,
@@ -234,7 +251,11 @@ impl<S: Store> Replica<S> {
         if batch.is_empty() && durability == Durability::Process {
             return Ok(());
         }
-        self.store.commit(batch, durability)
+        self.store.commit(batch, durability)?;
+        if durability == Durability::Power {
+            self.state.marks_unsynced.set(false);
+        }
+        Ok(())
     }
 
     /// Makes everything committed so far survive the loss of power.
@@ -242,7 +263,7 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`WriteError`] where the store cannot be synced.
     pub fn sync(&self) -> Result<(), WriteError> {
-        self.store.commit(Batch::new(), Durability::Power)
+        self.commit(Batch::new(), Durability::Power)
     }
 
     pub fn store(&self) -> &S {

@@ -62,7 +62,13 @@ impl<S: Store> Work<'_, S> {
         self.state.counters.commit = CommitNumber::default();
         base::revert(&mut self.txn, self.state.slot);
         let made = self.made_by(from);
-        let rename = |node: NodeId| if made.contains(&node) { NodeId { member: to, ..node } } else { node };
+        // The number may have been another member's in a space before this one: its nodes are still in the base.
+        let taken = self.last_counter_of(to);
+        self.state.counters.node += taken;
+        let rename = |node: NodeId| match made.contains(&node) {
+            true => NodeId { member: to, counter: node.counter + taken },
+            false => node,
+        };
         self.rename_pending(&rename);
         for node in &made {
             if let Some(ino) = self.known_ino_of(*node)
@@ -87,6 +93,17 @@ impl<S: Store> Work<'_, S> {
         let mut made: Vec<NodeId> = makes.chain(embryos).collect();
         made.retain(|node| node.member == member && *node != NodeId::ROOT && !self.is_known(*node));
         made
+    }
+
+    /// The highest counter among a member's nodes, removed ones included; 0 where it has none.
+    fn last_counter_of(&self, member: MemberNumber) -> u64 {
+        let prefix = self.state.slot.view();
+        let last = |key: fn(NodeId) -> Vec<u8>| {
+            let [from, to] =
+                [0, u64::MAX].map(|counter| [&prefix[..], &key(NodeId { member, counter })].concat());
+            self.txn.scan(&from, &to).last().map_or(0, |(key, _)| keys::node_of(&key).counter)
+        };
+        last(RowKey::node).max(last(RowKey::tombstone))
     }
 
     fn rename_pending(&mut self, rename: &impl Fn(NodeId) -> NodeId) {
