@@ -1,0 +1,80 @@
+//! No conflict record without a cause: somebody else's change of the same thing, accepted after the author had begun and
+//! before its work came, and other bytes. What a restored hub or the loss of power leaves needs no other cause.
+
+use crate::failure::{Check, Checked, Failure, ensure};
+use crate::hub::History;
+use crate::telling;
+use fl0wfs::model::{Conflict, ConflictKind, Node, NodeId};
+use fl0wfs::ops::{Make, Put, Verb};
+use fl0wfs::wire::{LogEntry, Position};
+
+/// The conflict record that an op carries or is.
+pub fn conflict_in(verb: &Verb) -> Option<&Conflict> {
+    match verb {
+        Verb::Make(Make { conflict, .. }) | Verb::Put(Put { conflict, .. }) => conflict.as_ref(),
+        Verb::Record(conflict) => Some(conflict),
+        _ => None,
+    }
+}
+
+/// Checks the conflicts of a new entry. `row` reads the hub's tree with the entry in it.
+pub fn conflict_cause(history: &History, entry: &LogEntry, row: impl Fn(NodeId) -> Option<Node>) -> Checked {
+    for op in &entry.ops {
+        let Some(conflict) = conflict_in(&op.verb) else { continue };
+        let no_cause = |why: &str| {
+            let about = telling::about(history, conflict.node);
+            let told = telling::op(op);
+            let detail = format!("entry {} has a conflict, but {why} ({about}): {told}", entry.sequence);
+            Err(Failure::new(Check::ConflictCause, detail))
+        };
+        let Some((_, stamp)) = history.stamps.of(op.time) else {
+            return no_cause("nobody made it at that time");
+        };
+        let known = !stamp.excused && place_in(history, stamp.at).is_some();
+        let Some(since) = place_in(history, stamp.seen).filter(|_| known) else { continue };
+        if !has_cause(history, entry, conflict, since) {
+            return no_cause(&format!("nobody changed the same thing from {since} on"));
+        }
+        different(entry, op.verb.manifest(), conflict, &row)?;
+    }
+    Ok(())
+}
+
+/// The place after a position in this log; none where it is one of a log that the hub has lost.
+fn place_in(history: &History, position: Option<Position>) -> Option<usize> {
+    let Some(position) = position else { return Some(0) };
+    let noted = history.entries.get(position.sequence.0 as usize)?;
+    (noted.chain == position.chain).then_some(position.sequence.0 as usize + 1)
+}
+
+fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: usize) -> bool {
+    let met = history.entries.get(since..).unwrap_or_default();
+    let mut others = met.iter().filter(|noted| noted.member != entry.member);
+    match conflict.kind {
+        // What was in the way may be anything above or beside the node, or what was to change places with it.
+        ConflictKind::MakeMake | ConflictKind::MoveMove | ConflictKind::Cycle | ConflictKind::Dropped => {
+            others.any(|noted| noted.changes_names)
+        }
+        _ => {
+            let same = history.stamps.same_file(conflict.node);
+            others.any(|noted| noted.nodes.iter().any(|node| same.contains(node)))
+        }
+    }
+}
+
+/// Equal bytes never conflict.
+fn different(
+    entry: &LogEntry,
+    lost: Option<&fl0wfs::model::Manifest>,
+    conflict: &Conflict,
+    row: &impl Fn(NodeId) -> Option<Node>,
+) -> Checked {
+    if !matches!(conflict.kind, ConflictKind::PutPut | ConflictKind::MakeMake) {
+        return Ok(());
+    }
+    let kept = row(conflict.node).filter(|row| row.version == conflict.remote);
+    let (Some(lost), Some(kept)) = (lost, kept.as_ref().and_then(Node::manifest)) else { return Ok(()) };
+    ensure(!lost.same_content(kept), Check::ConflictCause, || {
+        format!("entry {} has a conflict of equal contents: {conflict:?}", entry.sequence)
+    })
+}

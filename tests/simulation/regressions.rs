@@ -1,0 +1,174 @@
+//! What the simulation found once, told by name: a hub and members whose messages arrive at once.
+
+use crate::chance::Chance;
+use crate::clock::{Clock, Stamps};
+use crate::failure::Failure;
+use crate::hub::{Hub, hello_of};
+use crate::member::Member;
+use crate::runs::{note_panics, run};
+use crate::world::{HubFate, World};
+use fl0wfs::model::{Body, Manifest, Name, NodeId, Owner, Place};
+use fl0wfs::ops::{Move, Replaced, SetMeta, Tree, Verb};
+use fl0wfs::sync::Kv;
+use fl0wfs::sync::member::Ino;
+
+/// Runs in which the hub goes back to what it was.
+const SEEDS: u64 = 40;
+
+struct Space {
+    hub: Hub,
+    members: Vec<Member>,
+    chance: Chance,
+    now: u64,
+}
+
+impl Space {
+    fn new(members: usize) -> Space {
+        let stamps = Stamps::default();
+        let member = |index| Member::new(index, Clock::new(0, stamps.clone()));
+        let hub = Hub::new(7, members, stamps.clone());
+        Space { hub, members: (0..members).map(member).collect(), chance: Chance(1), now: 1 }
+    }
+
+    fn connect(&mut self, at: usize) {
+        let hello = hello_of(&mut self.members[at]);
+        self.say(at, hello);
+        self.talk();
+    }
+
+    /// Has all that is pending go, and all that is said arrive.
+    fn talk(&mut self) {
+        for at in 0..self.members.len() {
+            while let Some(message) = self.members[at].next_commit() {
+                self.say(at, crate::hub::Up::Said(message));
+            }
+        }
+    }
+
+    fn say(&mut self, at: usize, up: crate::hub::Up) {
+        self.now += 1;
+        let down = self.hub.take((at as u64, at), up, self.now, &mut self.chance);
+        for (to, message) in down.unwrap_or_else(|failure: Failure| panic!("{failure}")) {
+            let hub = &self.hub;
+            self.members[to as usize].handle(self.now, message, &|chunk| hub.chunk(chunk));
+        }
+    }
+
+    fn make(&mut self, at: usize, name: &str, body: Body) -> Ino {
+        let stamp = self.members[at].stamp(self.now);
+        let made = self.members[at].replica.make(stamp, place(name), body, 0o644, Some(Owner::default()));
+        let (ino, effects) = made.expect("the name is free");
+        self.members[at].follow(effects);
+        ino
+    }
+
+    fn make_file(&mut self, at: usize, name: &str, bytes: &[u8]) -> Ino {
+        let ino = self.make(at, name, Body::File(Manifest::empty()));
+        assert!(self.members[at].write_anew(ino, bytes.to_vec()));
+        self.members[at].capture(self.now, ino);
+        ino
+    }
+
+    fn node(&self, at: usize, name: &str) -> NodeId {
+        let place = place(name);
+        self.members[at].replica.view().child(place.parent, &place.name).expect("the name is there")
+    }
+}
+
+fn place(name: &str) -> Place {
+    Place { parent: NodeId::ROOT, name: Name::new(name).expect("a good name") }
+}
+
+#[test]
+fn a_member_restarted_before_its_first_work_keeps_the_roots_attributes() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    let set = SetMeta {
+        node: NodeId::ROOT,
+        mode: Some(0o700),
+        uid: None,
+        gid: None,
+        mtime: None,
+        xattrs: Vec::new(),
+    };
+    assert!(space.members[0].submit(1, Verb::SetMeta(set)));
+    space.talk();
+    space.connect(1);
+    let mode = |space: &Space| space.members[1].replica.view().node(NodeId::ROOT).map(|root| root.mode);
+    assert_eq!(mode(&space), Some(0o700));
+    space.members[1].restart(2, false);
+    assert_eq!(mode(&space), Some(0o700));
+}
+
+#[test]
+fn a_file_that_is_open_at_the_first_welcome_keeps_its_inode() {
+    let mut space = Space::new(1);
+    let ino = space.make(0, "new", Body::File(Manifest::empty()));
+    space.members[0].replica.opened(ino);
+    space.members[0].handles.push(ino);
+    assert!(space.members[0].write_anew(ino, b"text".to_vec()));
+    space.connect(0);
+    let node = space.node(0, "new");
+    assert_ne!(node.member, Default::default(), "the hub has given a number");
+    assert_eq!(space.members[0].replica.known_ino_of(node), Some(ino));
+}
+
+#[test]
+fn content_that_has_not_arrived_is_still_wanted_after_a_save_by_rename() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.make_file(0, "old", b"old");
+    // Too large to come along.
+    let long: Vec<u8> = (0..70_000u32).flat_map(u32::to_le_bytes).collect();
+    space.make_file(0, "long", &long);
+    let chunks = crate::member::manifest_of(&long).1;
+    space.hub.keep(chunks);
+    space.talk();
+    space.connect(1);
+    let (node, replaced) = (space.node(1, "long"), space.node(1, "old"));
+    assert!(space.members[1].replica.wants(node));
+    let version = space.members[1].replica.view().node(replaced).expect("it is there").version;
+    let replaces = Some(Replaced { node: replaced, version });
+    let (from, to) = (place("long"), place("old"));
+    let step = Move { node, from, to, replaces, exchange: false, keeps_owner: false };
+    assert!(space.members[1].submit(2, Verb::Move(step)));
+    assert!(space.members[1].replica.wants(replaced));
+}
+
+#[test]
+fn files_that_a_conversation_left_unused_go_with_the_next_call_that_can_tell() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    // A commit in flight holds the other's entry back, with the file that came along.
+    space.make_file(1, "mine", b"mine");
+    assert!(space.members[1].next_commit().is_some());
+    space.make_file(0, "others", b"others");
+    space.talk();
+    space.members[1].disconnected();
+    space.connect(1);
+    space.make(1, "directory", Body::Directory);
+    space.talk();
+    let named: Vec<u64> = space.members[1].replica.backing_files().collect();
+    assert_eq!(space.members[1].disk.files(), named);
+    assert!(space.members[1].disk.scan_prefix(b"J").next().is_none());
+}
+
+fn all_pass(fate: HubFate) {
+    note_panics();
+    for seed in 0..SEEDS {
+        if let Err(failure) = run(World::with_fate(seed, fate)) {
+            panic!("seed {seed}: {failure}");
+        }
+    }
+}
+
+#[test]
+fn a_hub_restored_from_a_backup_takes_nothing_away() {
+    all_pass(HubFate::Restored);
+}
+
+#[test]
+fn a_space_made_anew_gets_what_its_members_have() {
+    all_pass(HubFate::MadeAnew);
+}
