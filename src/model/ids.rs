@@ -19,6 +19,14 @@ impl NodeId {
     /// The root directory, which exists in every space without a commit.
     pub const ROOT: NodeId = NodeId { member: MemberNumber(0), counter: 1 };
 
+    /// Stands in ids in the place of a member: the node is on this machine alone. No member has this number.
+    pub const UNSHARED: MemberNumber = MemberNumber(u32::MAX);
+
+    /// Tells whether the node is on this machine alone.
+    pub fn is_unshared(self) -> bool {
+        self.member == NodeId::UNSHARED
+    }
+
     /// Big-endian bytes, so that keys sort as ids do.
     pub fn to_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];

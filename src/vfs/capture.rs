@@ -76,6 +76,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// The first failure, after all inodes were tried.
     pub fn capture_all(&self, deadline: Instant) -> Result<(), VfsError> {
+        self.review_ignored()?;
         self.settle_before_op(&[])?;
         self.queue.wait_idle(deadline);
         let dirty = self.replica.lock().dirty_inodes();
@@ -162,6 +163,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
+    pub(super) fn capture_and_report(&self, ino: Ino) {
+        let captured = self.capture_now(ino);
+        self.report(ino, captured);
+    }
+
     fn report(&self, ino: Ino, captured: Result<(), VfsError>) {
         // The mark stays, so the content is taken at the next flush point or the next start.
         captured.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "content was not captured"));
@@ -235,10 +241,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if self.concerns_nobody(open.ino, &mut content) {
             return Ok(());
         }
+        let node = self.attributes(open.ino)?.0.node;
         let (mtime, ctime) = self.times_of_dirty(open, file)?;
         let Described { manifest, list } = described;
         let captured = Captured { ino: open.ino, manifest, list, mtime };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        self.ignores.changed(node);
         // Its last name may have gone at the last moment.
         if self.concerns_nobody(open.ino, &mut content) {
             return Ok(());
@@ -250,14 +258,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(())
     }
 
-    /// Tells whether an inode's last name is gone. Its content stays dirty while it has handles: its size and
-    /// mtime are the file's.
+    /// Tells whether an inode's last name is gone, or others are told nothing of it. In the former case its content
+    /// stays dirty while it has handles: its size and mtime are the file's.
     fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
-        let is_gone = self.replica.lock().inode(ino).is_none();
-        if is_gone {
-            content.dirty &= self.open.has_handles(ino);
+        let node = self.replica.lock().inode(ino).map(|inode| inode.node);
+        match node {
+            None => content.dirty &= self.open.has_handles(ino),
+            Some(node) if node.is_unshared() => content.dirty = false,
+            Some(_) => return false,
         }
-        is_gone
+        true
     }
 
     fn times_of_dirty(

@@ -37,6 +37,9 @@ pub enum VfsError {
     BufferTooSmall,
     #[error("the value is too big")]
     TooBig,
+    /// One file cannot have ignored names and others.
+    #[error("a file is either ignored or shared")]
+    CrossDevice,
     #[error("the file is too large")]
     FileTooLarge,
     #[error("not supported")]
@@ -72,6 +75,7 @@ impl VfsError {
             VfsError::NoAttribute => libc::ENODATA,
             VfsError::BufferTooSmall => libc::ERANGE,
             VfsError::TooBig => libc::E2BIG,
+            VfsError::CrossDevice => libc::EXDEV,
             VfsError::FileTooLarge => libc::EFBIG,
             VfsError::Unsupported => libc::EOPNOTSUPP,
             VfsError::BadHandle => libc::EBADF,
@@ -90,6 +94,7 @@ impl From<LocalError> for VfsError {
             LocalError::ReadOnly => VfsError::ReadOnly,
             LocalError::NoSuchInode => VfsError::NotFound,
             LocalError::Refused(_) => VfsError::Invalid,
+            LocalError::NotHere => VfsError::NotMaterialized,
             LocalError::History(reason) => VfsError::State(reason),
             LocalError::Away(_) => VfsError::NotMaterialized,
         }

@@ -43,12 +43,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             entries.push(dot(b".", ino, COOKIE_DOT));
         }
         if cookie < COOKIE_DOT_DOT {
-            let parent = replica.view().places(node).first().map_or(NodeId::ROOT, |place| place.parent);
+            let parent = replica.tree().places(node).first().map_or(NodeId::ROOT, |place| place.parent);
             entries.push(dot(b"..", replica.ino_of(parent)?, COOKIE_DOT_DOT));
         }
         let after = cookie.max(COOKIE_DOT_DOT);
         let room = limit.saturating_sub(entries.len());
-        let names: Vec<(Name, NodeId)> = replica.view().list(node, after).take(room).collect();
+        let names: Vec<(Name, NodeId)> = replica.tree().list(node, after).take(room).collect();
         for (name, child) in names {
             entries.extend(entry(&mut replica, &name, child)?);
         }
@@ -66,7 +66,7 @@ fn dot(name: &[u8], ino: Ino, cookie: u64) -> Entry {
 }
 
 fn entry<S: Store>(replica: &mut Replica<S>, name: &Name, child: NodeId) -> Result<Option<Entry>, VfsError> {
-    let Some(row) = replica.view().node(child) else { return Ok(None) };
+    let Some(row) = replica.tree().node(child) else { return Ok(None) };
     let ino = replica.ino_of(child)?;
     let cookie = RowKey::name_order(name);
     Ok(Some(Entry { name: name.as_bytes().to_vec(), ino, file_type: FileType::of(&row.body), cookie }))

@@ -158,8 +158,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.submit_meta(ino, meta)
     }
 
-    /// While content is dirty its mtime is the backing file's. Tells whether that is so.
+    /// While content is dirty, or where nobody is told of it, its mtime is the backing file's. Tells whether that is so.
     fn set_dirty_mtime(&self, ino: Ino, mtime: Timestamp) -> Result<bool, VfsError> {
+        if self.is_unshared(ino) {
+            let Some(number) = self.backing_number(ino) else { return Ok(false) };
+            return set_mtime(&self.files.open_write(number)?, mtime).map(|()| true);
+        }
         let Some(open) = self.open.get(ino) else { return Ok(false) };
         let _gate = open.gate.read();
         let content = open.content.read();
@@ -181,8 +185,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if changed.is_some() {
             return Ok(());
         }
-        let is_embryo = self.replica.lock().is_embryo(meta.node);
-        if !is_embryo {
+        let is_untold = meta.node.is_unshared() || self.replica.lock().is_embryo(meta.node);
+        if !is_untold {
             self.settle_before_op(&[ino])?;
         }
         if let Some(open) = self.open.get(ino) {

@@ -4,12 +4,13 @@ use super::attributes::Stat;
 use super::clock::now;
 use super::error::VfsError;
 use super::host::ContentFiles;
+use super::ignored::is_list;
 use super::settings::Caller;
 use super::volume::Volume;
 use crate::model::{Body, InvalidName, Manifest, Name, Node, NodeId, Owner, Place};
 use crate::ops::{Link, Tree, Verb};
 use crate::sync::Store;
-use crate::sync::member::{Ino, Replica};
+use crate::sync::member::{Effects, Ino, Replica};
 
 const SET_GID: u16 = 0o2000;
 
@@ -39,7 +40,7 @@ pub(super) fn name_of(bytes: &[u8]) -> Result<Name, VfsError> {
 /// The node of a directory's inode and its row.
 pub(super) fn directory<S: Store>(replica: &Replica<S>, ino: Ino) -> Result<(NodeId, Node), VfsError> {
     let inode = replica.inode(ino).filter(|inode| !inode.detached).ok_or(VfsError::NotFound)?;
-    let row = replica.view().node(inode.node).ok_or(VfsError::NotFound)?;
+    let row = replica.tree().node(inode.node).ok_or(VfsError::NotFound)?;
     if row.is_directory() { Ok((inode.node, row)) } else { Err(VfsError::NotDirectory) }
 }
 
@@ -53,7 +54,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let ino = {
             let mut replica = self.replica.lock();
             let (parent, _) = directory(&replica, parent)?;
-            let node = replica.view().child(parent, &name).ok_or(VfsError::NotFound)?;
+            let node = replica.tree().child(parent, &name).ok_or(VfsError::NotFound)?;
             replica.ino_of(node)?
         };
         self.stat(ino)
@@ -65,7 +66,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::Exists`], [`VfsError::NotFound`], [`VfsError::NoSpace`], [`VfsError::ReadOnly`].
     pub fn make(&self, caller: Caller, parent: Ino, name: &[u8], new: NewNode) -> Result<Stat, VfsError> {
         let is_file = matches!(new.body, Body::File(_));
-        if !is_file {
+        if !is_file && !self.is_unshared(parent) {
             self.settle_before_op(&[])?;
         }
         let ino = self.make_node(caller, parent, name, new)?;
@@ -83,12 +84,43 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         new: NewNode,
     ) -> Result<Ino, VfsError> {
         let name = name_of(name)?;
-        self.work(|replica| {
-            let (parent, row) = directory(replica, parent)?;
-            let place = Place { parent, name };
+        let made = self.work(|replica| {
+            let (node, row) = directory(replica, parent)?;
             let (mode, owner) = self.mode_and_owner(caller, &row, &new);
-            Ok(replica.make(now(), place, new.body, mode, owner)?)
-        })
+            let is_directory = matches!(new.body, Body::Directory);
+            if self.is_ignored(replica, node, &name, is_directory) {
+                let place = Place { parent: node, name: name.clone() };
+                return Ok(replica.make_unshared(now(), place, new.body, mode, owner)?);
+            }
+            let (node, mut effects) = self.shared_directory(replica, parent)?;
+            let place = Place { parent: node, name: name.clone() };
+            let (ino, made) = replica.make(now(), place, new.body, mode, owner)?;
+            effects.extend(made);
+            Ok((ino, effects))
+        });
+        self.note_name(&name);
+        made
+    }
+
+    /// The node of a directory in which something is to be made that is shared.
+    pub(super) fn shared_directory(
+        &self,
+        replica: &mut Replica<S>,
+        ino: Ino,
+    ) -> Result<(NodeId, Effects), VfsError> {
+        let (node, _) = directory(replica, ino)?;
+        if !node.is_unshared() {
+            return Ok((node, Effects::default()));
+        }
+        let effects = self.share_directory(replica, ino)?;
+        Ok((directory(replica, ino)?.0, effects))
+    }
+
+    /// A name was made, changed or removed.
+    pub(super) fn note_name(&self, name: &Name) {
+        if is_list(name) {
+            self.ignores.forget();
+        }
     }
 
     /// POSIX: a set-group-id directory gives its group to what is made in it, and the bit to directories.
@@ -109,18 +141,51 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::Exists`], [`VfsError::NotFound`], [`VfsError::NotPermitted`] for a directory.
     pub fn link(&self, ino: Ino, parent: Ino, name: &[u8]) -> Result<Stat, VfsError> {
         let name = name_of(name)?;
+        if self.is_unshared(ino) {
+            self.link_unshared(ino, parent, name)?;
+            return self.stat(ino);
+        }
         self.settle_before_op(&[])?;
         // A file that nobody has heard of, or with content of its own, enters the log before its new name does.
         self.capture_now(ino)?;
         self.work(|replica| {
             let (parent, _) = directory(replica, parent)?;
             let inode = replica.inode(ino).filter(|inode| !inode.detached).ok_or(VfsError::NotFound)?;
-            if replica.view().node(inode.node).is_some_and(|row| row.is_directory()) {
+            if replica.tree().node(inode.node).is_some_and(|row| row.is_directory()) {
                 return Err(VfsError::NotPermitted);
             }
-            let link = Link { node: inode.node, place: Place { parent, name } };
+            if replica.tree().child(parent, &name).is_none()
+                && (parent.is_unshared() || self.is_ignored(replica, parent, &name, false))
+            {
+                return Err(VfsError::CrossDevice);
+            }
+            let link = Link { node: inode.node, place: Place { parent, name: name.clone() } };
             Ok(((), replica.submit(now(), Verb::Link(link))?))
         })?;
+        self.note_name(&name);
         self.stat(ino)
+    }
+
+    /// Names of an ignored file are all ignored.
+    fn link_unshared(&self, ino: Ino, parent: Ino, name: Name) -> Result<(), VfsError> {
+        self.work(|replica| {
+            let (parent, _) = directory(replica, parent)?;
+            let node = replica.inode(ino).ok_or(VfsError::NotFound)?.node;
+            if replica.tree().node(node).is_some_and(|row| row.is_directory()) {
+                return Err(VfsError::NotPermitted);
+            }
+            if replica.tree().child(parent, &name).is_some() {
+                return Err(VfsError::Exists);
+            }
+            if !self.is_ignored(replica, parent, &name, false) {
+                return Err(VfsError::CrossDevice);
+            }
+            let link = Link { node, place: Place { parent, name } };
+            Ok(((), replica.submit(now(), Verb::Link(link))?))
+        })
+    }
+
+    pub(super) fn is_unshared(&self, ino: Ino) -> bool {
+        self.replica.lock().inode(ino).is_some_and(|inode| inode.node.is_unshared())
     }
 }

@@ -72,12 +72,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if self.host.refuses_writes() {
             return Err(VfsError::NoSpace);
         }
-        let row = self.attributes(open.ino)?.0.row;
+        let attributes = self.attributes(open.ino)?.0;
+        let (row, is_unshared) = (attributes.row, attributes.node.is_unshared());
         open.privileged.store(super::meta::has_privileges(&row), std::sync::atomic::Ordering::Relaxed);
         let backing = self.replica.lock().inode(open.ino).ok_or(VfsError::NotFound)?.backing;
         match (backing, keep) {
-            (Some(backing), _) if content.dirty => {
+            (Some(backing), _) if content.dirty || is_unshared => {
                 let file = self.writable_file(content, backing.file)?;
+                content.dirty = true;
                 if keep == Keep::Nothing {
                     file.set_len(0)?;
                 }

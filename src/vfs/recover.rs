@@ -34,7 +34,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn recover(&self, last_end: LastEnd) -> Result<(), VfsError> {
         let mut done = Ok(());
         if last_end == LastEnd::OtherBoot {
-            done = self.distrust_what_was_written().and(self.read_again());
+            done = self.distrust_what_was_written().and(self.read_again()).and(self.replace_lost_files());
         }
         let dirty = self.replica.lock().dirty_inodes();
         dirty.into_iter().map(|ino| self.capture_now(ino)).fold(done, Result::and)
@@ -59,6 +59,18 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
         }
         Ok(self.replica.lock().proven(&whole)?)
+    }
+
+    /// What nobody is told of is what its file holds: where the power took that, it is empty.
+    fn replace_lost_files(&self) -> Result<(), VfsError> {
+        let files = self.replica.lock().unshared_files();
+        for number in files {
+            match self.files.open_read(number) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => _ = self.files.create(number)?,
+                there => _ = there?,
+            }
+        }
+        Ok(())
     }
 
     /// What a file holds; nothing where it is gone.

@@ -39,6 +39,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Takes note of rows that remote work has just changed. The replica has been locked since it changed them, so
     /// that nobody opens a file in between.
     pub fn announce(&self, replica: &Replica<S>, rows: &[Row]) -> Announced {
+        self.ignores.note_rows(rows);
         let view = replica.view();
         let of_file = |row: &Row| match row {
             Row::Node(node) => {

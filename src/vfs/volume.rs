@@ -6,6 +6,7 @@ use super::content::Content;
 use super::error::VfsError;
 use super::handles::Handles;
 use super::host::{ContentFiles, Host, Space};
+use super::ignored::Ignores;
 use super::open::OpenTable;
 use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
@@ -30,6 +31,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) orphans: Orphans,
     pub(super) queue: CaptureQueue,
     pub(super) untold: Untold,
+    pub(super) ignores: Ignores,
     /// Inodes flushed after their last change and not captured yet, in that order.
     pub(super) flushed: Mutex<Vec<Ino>>,
     /// Held while flushed inodes are captured.
@@ -51,6 +53,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             orphans: Orphans::default(),
             queue: CaptureQueue::default(),
             untold: Untold::default(),
+            ignores: Ignores::default(),
             flushed: Mutex::default(),
             settling: Mutex::default(),
             atimes: Mutex::default(),
@@ -123,12 +126,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let (attributes, _) = self.attributes(ino)?;
         let mut stat = Stat::of(ino, &attributes, &self.settings);
         let is_file = matches!(attributes.row.body, Body::File(_));
+        // A detached inode's node has another content by now, and the row tells of that; an unshared one's tells nothing.
+        let waits = || self.ignores.captures.lock().contains(&ino);
+        let by_file = attributes.detached || attributes.node.is_unshared() || waits();
         let file = content.as_deref().and_then(|content| content.file.as_ref());
         let dirty = content.as_deref().is_some_and(|content| content.dirty);
         match file {
-            Some(file) if is_file && (dirty || attributes.detached) => stat.overlay(&file.metadata()?),
-            // Its node has another content by now, and the row tells of that.
-            None if is_file && attributes.detached => match self.backing_number(ino) {
+            Some(file) if is_file && (dirty || by_file) => stat.overlay(&file.metadata()?),
+            None if is_file && by_file => match self.backing_number(ino) {
                 Some(number) => stat.overlay(&self.files.open_read(number)?.metadata()?),
                 None => (stat.size, stat.blocks) = (0, 0),
             },

@@ -28,7 +28,7 @@ impl<S: Store> Replica<S> {
     /// None where the inode is unknown, or its node is gone.
     pub fn attributes(&self, ino: Ino) -> Option<Attributes> {
         let inode = self.inode(ino)?;
-        let view = self.view();
+        let view = self.tree();
         let row = match view.node(inode.node) {
             Some(row) => row,
             None => view.tombstone(inode.node).filter(|_| inode.detached)?.node,
@@ -45,7 +45,7 @@ impl<S: Store> Replica<S> {
     /// Tells whether the inode's content can be read here and now.
     pub fn is_materialized(&self, ino: Ino) -> bool {
         let Some(inode) = self.inode(ino) else { return false };
-        if inode.detached || self.is_dirty(ino) {
+        if inode.detached || inode.node.is_unshared() || self.is_dirty(ino) {
             return true;
         }
         match self.view().node(inode.node) {
@@ -156,7 +156,7 @@ impl<S: Store> Replica<S> {
             }
             inode.backing = Some(Backing { file, content: None });
             work.save_inode(ino, &inode);
-            work.txn.put(keys::dirty(ino), Vec::new());
+            work.put_dirty_mark(ino, inode.node);
             work.want(inode.node);
             // The counter must be kept although it grew before this transaction began.
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
@@ -179,7 +179,7 @@ impl<S: Store> Replica<S> {
                 work.state.marks_unsynced.set(true);
             }
             work.save_inode(ino, &inode);
-            work.txn.put(keys::dirty(ino), Vec::new());
+            work.put_dirty_mark(ino, inode.node);
             work.want(inode.node);
             Ok(())
         });
@@ -218,7 +218,7 @@ impl<S: Store> Work<'_, S> {
         }
         self.state.counters.ino += 1;
         let ino = Ino(self.state.counters.ino);
-        let row = self.view().node(node);
+        let row = self.shown().node(node);
         let ctime = row.as_ref().map_or(self.now, |row| row.mtime);
         let version = row.map_or(Version::default(), |row| row.version);
         self.bind(ino, Inode { node, detached: false, version, backing: None, ctime });
@@ -234,6 +234,13 @@ impl<S: Store> Work<'_, S> {
             ctime: self.now,
         };
         self.bind(Ino::ROOT, root);
+    }
+
+    /// What nobody is told of is never captured, and so is never marked.
+    fn put_dirty_mark(&mut self, ino: Ino, node: NodeId) {
+        if !node.is_unshared() {
+            self.txn.put(keys::dirty(ino), Vec::new());
+        }
     }
 
     /// Makes `ino` the inode of the node it names.

@@ -19,6 +19,8 @@
 //! | `H` | index | an op kept here by the policy `hold` |
 //! | `P` | index | [`super::Parked`] |
 //! | `Y` | ino | nothing: its backing file has content that nobody has synced |
+//! | `U` | tree row key | a row of what only this member has |
+//! | `A` | node | [`super::Kept`]: an unshared node that stays so, whatever patterns say |
 //! | `X` | member number | member name |
 //! | `M` | name | counters and identity |
 
@@ -37,6 +39,8 @@ pub const EMBRYO: u8 = b'E';
 pub const MEMBER: u8 = b'X';
 pub const INODE: u8 = b'I';
 pub const SEALED: &[u8] = b"C";
+pub const UNSHARED: &[u8] = b"U";
+pub const KEPT: u8 = b'A';
 
 /// Which of the two places for a tree is in use; a snapshot is staged in the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +110,15 @@ pub fn detached(ino: Ino) -> Vec<u8> {
 
 pub fn wanted(node: NodeId) -> Vec<u8> {
     of_node(WANTED, node)
+}
+
+pub fn kept(node: NodeId) -> Vec<u8> {
+    of_node(KEPT, node)
+}
+
+/// The inos of all nodes under one member's number.
+pub fn inos_of_member(member: MemberNumber) -> Vec<u8> {
+    [&b"N"[..], &member.0.to_be_bytes()].concat()
 }
 
 /// All spooled chunks of one content.

@@ -38,6 +38,7 @@ impl<S: Store> Replica<S> {
                 conflict: None,
             };
             let parent = make.place.parent;
+            work.check_unshared(&Verb::Make(make.clone()))?;
             if embryo {
                 work.write_op(&Op { time: now, verb: Verb::Make(make.clone()) })?;
                 work.txn.put(keys::embryo(node), encode(&(now, make)));
@@ -74,13 +75,17 @@ impl<S: Store> Replica<S> {
         self.store.get(&keys::embryo(node)).is_some()
     }
 
-    fn check_writable(&self) -> Result<(), LocalError> {
+    pub(super) fn check_writable(&self) -> Result<(), LocalError> {
         if self.read_only() { Err(LocalError::ReadOnly) } else { Ok(()) }
     }
 }
 
 impl<S: Store> Work<'_, S> {
-    fn take(&mut self, verb: Verb) -> Result<(), LocalError> {
+    pub fn take(&mut self, verb: Verb) -> Result<(), LocalError> {
+        if verb.node().is_unshared() {
+            return self.take_unshared(verb);
+        }
+        self.check_unshared(&verb)?;
         match &verb {
             Verb::SetMeta(set) if self.txn.get(&keys::embryo(set.node)).is_some() => {
                 self.set_embryo_meta(set)?;

@@ -111,6 +111,7 @@ impl<S: Store> Work<'_, S> {
 
     /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.
     pub fn follow_content(&mut self, nodes: Vec<(NodeId, Option<Node>, Option<Node>)>) {
+        self.settle_unshared(&nodes);
         // Handles are cut off first: what is passed on must not come under them.
         for (id, before, now) in &nodes {
             now.iter().for_each(|now| self.cut_off_handles(*id, before.as_ref(), now));

@@ -72,6 +72,8 @@ pub enum LocalError {
     NoSuchInode,
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("the content is not on this machine")]
+    NotHere,
     /// What the hub sent does not fit what this member has: the conversation is over, and the next one begins
     /// with a snapshot.
     #[error("the hub's history does not fit this member's: {0}")]

@@ -144,6 +144,13 @@ impl Fixture {
         content
     }
 
+    pub fn read_path(&self, path: &str) -> Vec<u8> {
+        let file = self.volume.open(ROOT, self.ino(path), READ).unwrap();
+        let content = self.read_from(file);
+        self.volume.close(file);
+        content
+    }
+
     pub fn read_from(&self, file: FileId) -> Vec<u8> {
         let mut buffer = vec![0; 1 << 20];
         let bytes = self.volume.read(file, 0, &mut buffer).unwrap();
