@@ -5,7 +5,7 @@ use super::daemon::{self, DaemonError, Readiness};
 use super::failure::{CliError, Exit};
 use super::point;
 use crate::member::MountRequest;
-use crate::member::config::{Home, RemoteName};
+use crate::member::config::{ConfigError, Home, RemoteName};
 use crate::member::mounts::MountRecord;
 use crate::member::options::Options;
 use crate::model::SpaceName;
@@ -49,6 +49,10 @@ impl MountLine {
     pub fn check(&self) -> Result<MountRequest, CliError> {
         let (remote, space) = parse_source(&self.source)?;
         let options = Options::parse(self.options.iter().map(String::as_str))?;
+        if let Some(path) = &options.ignore {
+            // A name that was mistyped would share what was to stay here.
+            std::fs::read(path).map_err(|source| ConfigError::Io { path: path.clone(), source })?;
+        }
         let home = Home::from_environment()?;
         home.read_remote(&remote)?.space(&remote, &space)?;
         let mount_point = point::resolve(&self.directory)?;

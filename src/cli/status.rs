@@ -168,6 +168,7 @@ fn details(report: &StatusReport) -> Vec<String> {
     }
     lines.extend(report.trouble.clone());
     lines.extend(report.notice.clone());
+    lines.extend(listed(report.bad_patterns.iter().map(|bad| format!("not a pattern: {bad}"))));
     lines.extend(conflict_count(report, text::now()));
     let conflicts = report.conflicts.iter().map(|conflict| {
         let copy =
@@ -244,6 +245,7 @@ fn to_json(report: &StatusReport) -> Value {
         "conflicts": conflicts.collect::<Vec<_>>(),
         "parked": parked.collect::<Vec<_>>(),
         "disk_full": report.disk_full,
+        "bad_patterns": report.bad_patterns,
         "trouble": report.trouble,
         "notice": report.notice,
     })

@@ -24,6 +24,7 @@ fn report() -> StatusReport {
         conflicts: Vec::new(),
         not_materialized: Pending::default(),
         disk_full: false,
+        bad_patterns: Vec::new(),
         trouble: None,
         notice: None,
     }

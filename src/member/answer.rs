@@ -72,6 +72,7 @@ impl MemberHandler {
 
     fn status(&self) -> StatusReport {
         let standing = self.shared.standing();
+        let bad_patterns = self.shared.volume().bad_patterns();
         let replica = self.shared.volume().replica();
         let identity = replica.identity();
         let pending = replica.pending();
@@ -100,6 +101,7 @@ impl MemberHandler {
             conflicts: conflicts::all(&replica),
             not_materialized: not_materialized(&replica),
             disk_full: self.shared.is_full(),
+            bad_patterns,
             trouble,
             notice: notice(&replica),
         }

@@ -95,6 +95,11 @@ impl Home {
         self.config.join("device.key")
     }
 
+    /// Patterns for what all mounts of this user are to ignore.
+    pub fn ignore_list(&self) -> PathBuf {
+        self.config.join("ignore")
+    }
+
     /// The state directory of the member that mounts `space`.
     pub fn member_state(&self, remote: &RemoteName, space: &SpaceName) -> PathBuf {
         self.state.join("members").join(remote.as_str()).join(space.as_str())

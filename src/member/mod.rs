@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod options;
+mod own_lists;
 pub mod mounts;
 pub mod control;
 mod answer;

@@ -21,6 +21,8 @@ pub struct Options {
     pub noexec: bool,
     /// A state directory in place of the usual one.
     pub state: Option<PathBuf>,
+    /// A list of patterns for what this mount is to ignore.
+    pub ignore: Option<PathBuf>,
 }
 
 /// Why mount options are not accepted.
@@ -100,7 +102,9 @@ impl Options {
             return Ok(());
         }
         match name {
-            "state" | "conflict" | "content" => return self.take_value(name, value.unwrap_or_default()),
+            "state" | "ignore" | "conflict" | "content" => {
+                return self.take_value(name, value.unwrap_or_default());
+            }
             _ => {}
         }
         let flag = self.flag(name)?;
@@ -131,15 +135,8 @@ impl Options {
 
     fn take_value(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match (name, value) {
-            ("state", "") => Err(OptionError::NeedsValue("state")),
-            ("state", path) if !path.starts_with('/') => {
-                let value = path.to_owned();
-                Err(OptionError::BadValue { option: "state", value, takes: "an absolute path" })
-            }
-            ("state", path) => {
-                self.state = Some(path.into());
-                Ok(())
-            }
+            ("state", path) => absolute("state", path).map(|path| self.state = Some(path)),
+            ("ignore", path) => absolute("ignore", path).map(|path| self.ignore = Some(path)),
             ("conflict", "") => Err(OptionError::NeedsValue("conflict")),
             ("conflict", "copy") => self.set_policy(Policy::Copy),
             ("conflict", "hold") => self.set_policy(Policy::Hold),
@@ -171,6 +168,14 @@ impl Options {
             dev: self.dev,
             exec: !self.noexec,
         }
+    }
+}
+
+fn absolute(option: &'static str, path: &str) -> Result<PathBuf, OptionError> {
+    match path {
+        "" => Err(OptionError::NeedsValue(option)),
+        path if path.starts_with('/') => Ok(path.into()),
+        path => Err(OptionError::BadValue { option, value: path.to_owned(), takes: "an absolute path" }),
     }
 }
 
@@ -230,6 +235,7 @@ mod tests {
             ("conflict=copy,conflict=hold", Options { conflict: Policy::Hold, ..default() }),
             ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
             (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
+            ("ignore=/home/me/list", Options { ignore: Some("/home/me/list".into()), ..default() }),
             (",,ro,", Options { read_only: true, ..default() }),
         ];
         for (list, expected) in cases {
@@ -258,6 +264,7 @@ mod tests {
             ("ro=1", "the mount option ro takes no value"),
             ("state", "the mount option state needs a value, as in state=..."),
             ("state=relative", "it takes an absolute path"),
+            ("ignore=relative", "the mount option ignore; it takes an absolute path"),
             ("conflict", "needs a value"),
             ("conflict=maybe", "it takes copy or hold"),
             ("content=lazy", "it takes eager"),

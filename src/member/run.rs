@@ -3,6 +3,7 @@
 use super::driver::Driver;
 use super::files::Files;
 use super::link;
+use super::own_lists::OwnLists;
 use super::remote::Remote;
 use super::reserved::ReservedStore;
 use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
@@ -46,6 +47,8 @@ pub struct MemberOptions {
     pub mount: MountOptions,
     /// What becomes of two contents that cannot be merged.
     pub conflict: Policy,
+    /// Files of patterns for what this mount is to ignore, later ones over earlier ones.
+    pub ignore: Vec<PathBuf>,
 }
 
 /// Why a member did not start, or ended badly.
@@ -109,13 +112,16 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");
         shared.note_trouble(Trouble::Capture, error.to_string());
     }
+    let mut lists = OwnLists::new(options.ignore.clone());
+    lists.refresh(&volume);
     let mount = mount(options, &shared, &volume)?;
     let driver = Driver::new(shared.clone(), received);
     let driver = thread::Builder::new().name("driver".into()).spawn(move || driver.run())?;
     let capturing = volume.clone();
     let captures = thread::Builder::new().name("capture".into()).spawn(move || capturing.run_captures())?;
     let (stop_quiet, stopped) = channel();
-    let quiet = thread::Builder::new().name("quiet".into()).spawn(move || check_quiet(&volume, &stopped))?;
+    let quiet =
+        thread::Builder::new().name("quiet".into()).spawn(move || check_quiet(&volume, lists, &stopped))?;
     runtime.spawn(link::run(options.remote.clone(), options.identity.clone(), shared.clone(), events));
     let quiet = (stop_quiet, quiet);
     Ok(Running { shared, mount, driver, captures, quiet, runtime, _state: state })
@@ -217,10 +223,12 @@ impl Kernel for MountedKernel {
     }
 }
 
-fn check_quiet(volume: &MemberVolume, stopped: &Receiver<()>) {
+fn check_quiet(volume: &MemberVolume, mut lists: OwnLists, stopped: &Receiver<()>) {
     let mut proved = Instant::now();
     while stopped.recv_timeout(QUIET_CHECK) == Err(RecvTimeoutError::Timeout) {
         volume.capture_quiet();
+        lists.refresh(volume);
+        volume.tend_ignored();
         if proved.elapsed() >= PROOF_INTERVAL {
             if let Err(error) = volume.prove() {
                 tracing::warn!(%error, "content on this machine's disk could not be made sure of");

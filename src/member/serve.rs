@@ -60,6 +60,7 @@ pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunErr
         directory: mount_point.clone(),
         mount: options.for_kernel(format!("{remote}:{space}")),
         conflict: options.conflict,
+        ignore: [home.ignore_list()].into_iter().chain(options.ignore.clone()).collect(),
     })?;
     let stop = stop_on_signals(running.runtime())?;
     let handler = MemberHandler {

@@ -90,6 +90,7 @@ Options for -o, comma separated, later ones win:
   conflict=hold       leave the losing side where it is and do not send it until it is resolved
   content=eager       fetch all content as it comes (the default)
   state=DIR           another state directory than the usual one
+  ignore=FILE         patterns, as in gitignore, for what stays on this machine
 Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.
 
 Example:

@@ -124,6 +124,8 @@ pub struct StatusReport {
     pub not_materialized: Pending,
     /// The disk is too full for remote content.
     pub disk_full: bool,
+    /// Lines of lists of patterns that are none: the file, the line, and why.
+    pub bad_patterns: Vec<String>,
     /// The last thing that went wrong, while it lasts: a full hub, a quota, unreadable content.
     pub trouble: Option<String>,
     /// What somebody has decided about work done here, since the mount.
