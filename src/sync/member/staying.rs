@@ -65,7 +65,13 @@ impl<S: Store> Work<'_, S> {
         self.carry_names(id, node);
         self.effects.changed.push(Row::Name(place.clone()));
         self.make_way(&place);
-        node
+        // It may be one with another directory by now.
+        let now = match self.unshared().node(node) {
+            Some(_) => node,
+            None => self.view().child(place.parent, &place.name).unwrap_or(node),
+        };
+        stay.insert(id, now);
+        now
     }
 
     /// A directory as it was before this transaction.
