@@ -7,6 +7,7 @@ mod mounted;
 use fl0wfs::model::MemberNumber;
 use fl0wfs::ops::{MemoryTree, Op, Tree, TreeMut, apply};
 use fl0wfs::sync::Kv;
+use fl0wfs::vfs::OwnList;
 use fl0wfs::wire::decode;
 use mounted::Mounted;
 use rustix::fs::{
@@ -357,13 +358,19 @@ fn journal_makes_the_view(mounted: &Mounted) {
     assert_eq!(names, tree.names.len());
 }
 
-#[test]
-fn a_mount_does_what_a_plain_directory_does() {
+/// Compares a mount that ignores by `patterns` with a plain directory.
+fn compare(seeds: u64, patterns: &str, check: impl Fn(&Mounted)) {
     let root = TempDir::new().unwrap();
     let plain = TempDir::new().unwrap();
-    {
+    let mounted = || {
         let mounted = Mounted::new(root.path());
-        for seed in 1..=SEEDS {
+        let list = OwnList { name: "own".into(), content: patterns.into() };
+        mounted.volume.set_own_lists(vec![list]);
+        mounted
+    };
+    {
+        let mounted = mounted();
+        for seed in 1..=seeds {
             let name = format!("seed {seed}");
             let (ours, theirs) = (mounted.directory.join(&name), plain.path().join(&name));
             fs::create_dir(&ours).unwrap();
@@ -371,10 +378,20 @@ fn a_mount_does_what_a_plain_directory_does() {
             run(seed, &ours, &theirs);
         }
     }
-    // The tree is the same after a remount, and the hub would make it from the journal.
-    let mounted = Mounted::new(root.path());
-    journal_makes_the_view(&mounted);
+    // The tree is the same after a remount.
+    let mounted = mounted();
+    check(&mounted);
     let [ours, theirs] = [mounted.directory.clone(), plain.path().to_path_buf()].map(Side::new);
     assert_eq!(ours.tree(), theirs.tree(), "after a remount, left is the mount");
     assert!(mounted.volume.replica().dirty_inodes().is_empty());
+}
+
+#[test]
+fn a_mount_does_what_a_plain_directory_does() {
+    compare(SEEDS, "", journal_makes_the_view);
+}
+
+#[test]
+fn what_is_ignored_does_what_a_plain_directory_does_and_makes_no_op() {
+    compare(SEEDS / 3, "seed *\n", |mounted| assert_eq!(mounted.volume.replica().pending().ops, 0));
 }

@@ -8,7 +8,7 @@ mod world;
 
 use world::World;
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 120;
 
 fn run(seed: u64, end: impl Fn(&mut World)) -> [u64; 3] {
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -157,6 +157,17 @@ impl Member {
         })
     }
 
+    /// A content of the sealed commit is nowhere: what brings it is parked.
+    pub fn lose(&mut self, now: Timestamp, chunk: ChunkId) {
+        let Some(sealed) = self.replica.sealed() else { return };
+        let mut manifests = sealed.commit.ops.iter().filter_map(|op| op.verb.manifest());
+        let lost = manifests.find(|manifest| manifest.chunk_ids().any(|id| id == chunk)).map(content_of);
+        if let Some(content) = lost {
+            let parked = self.replica.lost(now, content);
+            self.done(parked);
+        }
+    }
+
     pub fn fetch(&mut self, hub: &Chunks) {
         for node in self.replica.wanted(None, usize::MAX) {
             let Some(row) = self.replica.view().node(node) else { continue };

@@ -219,8 +219,11 @@ impl World {
         let wanted = std::mem::take(&mut self.members[at].wanted_chunks);
         if !wanted.is_empty() {
             for chunk in wanted {
-                let bytes = self.members[at].chunk_bytes(chunk).expect("content of a pending op is here");
-                self.chunks.insert(chunk, bytes);
+                match self.members[at].chunk_bytes(chunk) {
+                    Some(bytes) => drop(self.chunks.insert(chunk, bytes)),
+                    // Moved and dropped here, gone at the hub: its content went with the drop.
+                    None => self.members[at].lose(now, chunk),
+                }
             }
             self.members[at].replica.uploaded();
         }
