@@ -34,7 +34,8 @@
 //! the hub has not accepted; its *position* is the last sequence applied, its *base* the tree there,
 //! its *view* the base with the journal on top. A *rebase* replays the journal on a newer base; where
 //! both sides touched the same thing and no rule joins them there is a *conflict*, and a *conflict
-//! copy* keeps what lost. Content present on a member is *materialized*; the moment at which content
+//! copy* keeps what lost. An *unshared* node is on one member alone: its name is *ignored*, or it stays
+//! there for the sake of one that is. Content present on a member is *materialized*; the moment at which content
 //! becomes an op is a *flush point*.
 
 pub mod cli;

@@ -192,6 +192,20 @@ s15_a_rename_over_the_line_is_a_make_or_a_drop() {
     has "$A/unsent.o" "unsent" && has "$A/made.o" "compiled" || fail "content is gone"
     gone "$B/unsent" "$B/made" "$B/made.o"
     echo "more" >>"$A/made.o"
+    step "... but a save with a backup under an ignored name is a version of the file, whether the backup stays or goes"
+    echo "one" >"$A/edited" && sync_all a b
+    mv "$A/edited" "$A/edited.o" && echo "two" >"$A/edited" && rm "$A/edited.o" || fail "vim cannot save"
+    sync_all a b
+    mv "$A/edited" "$A/edited.o" && echo "three" >"$A/edited" || fail "emacs cannot save"
+    sync_all a b
+    has "$A/edited.o" "two" && has "$A/edited" "three" && has "$B/edited" "three" || fail "$(head "$A"/edited*)"
+    gone "$B/edited.o"
+    same "$(log_md5s b edited)" "$(for text in one two three; do echo "$text" | md5sum | cut -c-32; done)" "the history"
+    mv "$A/edited" "$A/edited.o" && echo "four" >"$A/edited" || fail "emacs cannot save again"
+    must 10 "a backup stays shared" is_gone_from "$B/edited.o"
+    must 10 "the save does not arrive" has "$B/edited" "four"
+    has "$A/edited.o" "three" || fail "the backup: $(cat "$A/edited.o")"
+    rm "$A/edited.o"
     step "... of whole directories too, with links, symlinks and what is ignored in them"
     mkdir -p "$A/tree/sub" && echo "1" >"$A/tree/one" && ln "$A/tree/one" "$A/tree/sub/two" && ln -s one "$A/tree/link" &&
         echo "o" >"$A/tree/sub/o.o" || fail "a cannot write"

@@ -76,7 +76,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// The first failure, after all inodes were tried.
     pub fn capture_all(&self, deadline: Instant) -> Result<(), VfsError> {
-        self.review_ignored()?;
+        self.unshare_leaving(true).and(self.review_ignored())?;
         self.settle_before_op(&[])?;
         self.queue.wait_idle(deadline);
         let dirty = self.replica.lock().dirty_inodes();

@@ -6,7 +6,7 @@ use super::host::ContentFiles;
 use super::ignored::{Way, way_to};
 use super::prepare::{MATERIALIZE_WAIT_MAX, set_mtime};
 use super::volume::Volume;
-use crate::model::{Digest, NodeId};
+use crate::model::{Digest, NodeId, Place};
 use crate::ops::Tree;
 use crate::sync::Store;
 use crate::sync::member::{Crossing, Effects, Ino, Kept, Replica, Sharing};
@@ -204,6 +204,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Looks after what is ignored. To be called every second or so.
     pub fn tend_ignored(&self) {
         self.look_for_lists();
+        if let Err(error) = self.unshare_leaving(false) {
+            tracing::warn!(%error, "a file under an ignored name is still shared");
+        }
         if let Err(error) = self.review_ignored() {
             tracing::warn!(%error, "what is not ignored any more could not be shared");
         }
@@ -227,11 +230,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// [`VfsError::State`], [`VfsError::NoSpace`]; it is tried again then.
     pub(super) fn review_ignored(&self) -> Result<(), VfsError> {
-        if !self.ignores.due.swap(false, Ordering::SeqCst) || self.replica.lock().read_only() {
+        if self.replica.lock().read_only() || !self.ignores.due.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
         let shared = self.work(|replica| {
-            let as_it_stands = |(place, node): (crate::model::Place, NodeId)| Crossing {
+            let as_it_stands = |(place, node): (Place, NodeId)| Crossing {
                 node,
                 from: place.clone(),
                 to: place,
@@ -249,6 +252,40 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         self.capture_shared(shared?);
         Ok(())
+    }
+
+    /// Makes files unshared that were renamed to an ignored name, now or once they have been there for a while.
+    pub(super) fn unshare_leaving(&self, at_once: bool) -> Result<(), VfsError> {
+        let leaving = self.replica.lock().leaving();
+        let before = std::mem::replace(&mut *self.ignores.leaving.lock(), leaving.clone());
+        let due = leaving.into_iter().filter(|node| at_once || before.contains(node));
+        due.map(|node| self.unshare_in_place(node)).fold(Ok(()), Result::and)
+    }
+
+    fn unshare_in_place(&self, node: NodeId) -> Result<(), VfsError> {
+        let place = {
+            let mut replica = self.replica.lock();
+            let is_file = replica.view().node(node).is_some_and(|row| row.manifest().is_some());
+            let places = replica.view().places(node);
+            match <[Place; 1]>::try_from(places) {
+                Ok([place]) if is_file && self.is_ignored(&replica, place.parent, &place.name, false) => {
+                    place
+                }
+                _ => return Ok(replica.stay_shared(node)?),
+            }
+        };
+        let readied = self.ready_to_unshare(node)?;
+        let newcomer = readied.files.first().and_then(|ino| self.newcomer_to(*ino));
+        // A save by backup ends here, as where the backup is removed.
+        newcomer.map_or(Ok(()), |newcomer| self.capture_now(newcomer))?;
+        self.work(|replica| {
+            let there = replica.view().child(place.parent, &place.name) == Some(node);
+            if !there || !self.is_still_ready(replica, &readied) {
+                return Ok(((), Effects::default()));
+            }
+            let crossing = Crossing { node, from: place.clone(), to: place, replaces: None };
+            Ok(((), replica.unshare(now(), &crossing)?))
+        })
     }
 
     /// Ends directories that stayed here and have been empty for a while: whoever removes a tree removes them.

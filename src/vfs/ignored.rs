@@ -49,6 +49,8 @@ pub(super) struct Ignores {
     pub captures: Mutex<BTreeSet<Ino>>,
     /// Directories that stayed here and were empty a while ago.
     pub emptied: Mutex<Vec<NodeId>>,
+    /// Files that were about to become unshared a while ago.
+    pub leaving: Mutex<Vec<NodeId>>,
 }
 
 #[derive(Default)]

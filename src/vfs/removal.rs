@@ -57,7 +57,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// The file that stands where this one was moved aside from.
-    fn newcomer_to(&self, ino: Ino) -> Option<Ino> {
+    pub(super) fn newcomer_to(&self, ino: Ino) -> Option<Ino> {
         let replica = self.replica.lock();
         let view = replica.tree();
         let aside = view.node(replica.inode(ino)?.node)?.moved?.from;

@@ -40,6 +40,8 @@ enum Course {
     /// Something new.
     Make,
     Drop,
+    /// A rename, and in a moment a drop.
+    Leave,
 }
 
 /// A directory's inode and a name in it.
@@ -126,8 +128,25 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             (false, false) => Course::Rename,
             (true, true) => Course::Nothing,
             (true, false) => Course::Make,
-            (false, true) => Course::Drop,
+            (false, true) => self.course_of_leaving(replica, resolved),
         })
+    }
+
+    /// What is shared under an ignored name already stays so under another. What is not new, and is moved aside where it
+    /// was, may be on its way to become a backup.
+    fn course_of_leaving(&self, replica: &Replica<S>, resolved: &Resolved) -> Course {
+        let Resolved { node, from, to, .. } = resolved;
+        let row = replica.tree().node(*node);
+        let is_directory = row.as_ref().is_some_and(|row| row.is_directory());
+        if !to.parent.is_unshared() && self.is_ignored(replica, from.parent, &from.name, is_directory) {
+            return Course::Rename;
+        }
+        let single_file =
+            row.is_some_and(|row| row.manifest().is_some()) && replica.tree().places(*node).len() == 1;
+        match single_file && from.parent == to.parent && !replica.is_untold(*node) {
+            true => Course::Leave,
+            false => Course::Drop,
+        }
     }
 
     /// What has to be in the log, or on disk, before a rename.
@@ -145,7 +164,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if course == Course::Drop {
             return self.ready_to_unshare(moved).map(Some);
         }
-        if course == Course::Rename {
+        if matches!(course, Course::Rename | Course::Leave) {
             // What is moved enters the log with the content it has, before it moves.
             self.capture_now(self.inode_under(from.0, from.1)?)?;
         }
@@ -170,22 +189,27 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let is_directory = replica.tree().node(node).is_some_and(|row| row.is_directory());
         let victim = replaces.and_then(|existing| self.orphan_to_be(replica, existing.node));
         let mut effects = Effects::default();
-        if matches!(course, Course::Rename | Course::Make) {
+        let stays_shared = matches!(course, Course::Rename | Course::Leave);
+        if stays_shared || course == Course::Make {
             (to.parent, effects) = self.shared_directory(replica, new_parent)?;
             // That may have been the same directory, or one above it.
             (from.parent, _) = directory(replica, parent)?;
         }
-        if let Some(existing) = replaces.take_if(|it| course == Course::Rename && it.node.is_unshared()) {
-            // A name that is not ignored any more, and was about to be looked over.
+        if let Some(existing) = replaces.take_if(|it| stays_shared && it.node.is_unshared()) {
+            // A name that is about to be looked over, or to be left to what is moved there.
             let drop = Drop { node: existing.node, place: to.clone(), version: existing.version };
             effects.extend(replica.submit(now(), Verb::Drop(drop))?);
         }
         let (files, renamed) = match course {
-            Course::Rename | Course::Nothing => {
+            Course::Rename | Course::Nothing | Course::Leave => {
                 let exchange = mode == RenameMode::Exchange;
                 let keeps_owner = self.settings.shown_as.is_some();
                 let rename = Move { node, from, to, replaces, exchange, keeps_owner };
-                (Vec::new(), replica.submit(now(), Verb::Move(rename))?)
+                let renamed = match course {
+                    Course::Leave => replica.rename_to_leave(now(), rename),
+                    _ => replica.submit(now(), Verb::Move(rename)),
+                };
+                (Vec::new(), renamed?)
             }
             Course::Make => self.share_by_rename(replica, Crossing { node, from, to, replaces })?,
             Course::Drop => (Vec::new(), replica.unshare(now(), &Crossing { node, from, to, replaces })?),

@@ -20,7 +20,7 @@
 //! | `P` | index | [`super::Parked`] |
 //! | `Y` | ino | nothing: its backing file has content that nobody has synced |
 //! | `U` | tree row key | a row of what only this member has |
-//! | `A` | node | [`super::Kept`]: an unshared node that stays so, whatever patterns say |
+//! | `A` | node | [`super::Kept`]: a node that is not what patterns make of it |
 //! | `X` | member number | member name |
 //! | `M` | name | counters and identity |
 

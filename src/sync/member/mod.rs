@@ -17,6 +17,7 @@ mod discard;
 mod inodes;
 mod journal;
 mod keys;
+mod leaving;
 mod local;
 mod merging;
 mod proof;

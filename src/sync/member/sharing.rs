@@ -256,7 +256,8 @@ impl<S: Store> Work<'_, S> {
         {
             self.release_to_write(content, *file);
         }
-        for key in [keys::dirty(ino), keys::unproven(ino), keys::wanted(node), keys::ino_of(node)] {
+        let noted = [keys::dirty(ino), keys::unproven(ino), keys::wanted(node), keys::ino_of(node)];
+        for key in noted.into_iter().chain([keys::kept(node)]) {
             self.txn.remove(key);
         }
         let version = Version::default();

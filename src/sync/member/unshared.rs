@@ -21,13 +21,15 @@ use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Row, RowKey, decode, decode_row_key, encode};
 use serde::{Deserialize, Serialize};
 
-/// Why an unshared node stays so although no pattern matches it.
+/// Why a node is not what patterns make of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kept {
     /// A directory that others removed, while it holds something unshared. What is made in it is judged by itself.
     Directory,
     /// Another node has its name; it and all below it stand beside that.
     Aside,
+    /// A shared file under an ignored name, about to become unshared.
+    Leaving,
 }
 
 /// What the mount shows: the view, and what only this member has.
