@@ -5,7 +5,6 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U1 U2 U{5..10} U{13..15})
-ROWS=(F{1..14} U1 U2 U5 U6 U7 U8 U9 U13 U14 C12 P1 P2 P6 P7 P9 P10 P11 P12 P13 P14 S14 S15)
 missing=()
 
 for row in "${ROWS[@]}"; do

@@ -21,7 +21,6 @@ pub struct World {
     hub: HubSync,
     kv: MemoryKv,
     chunks: Chunks,
-    spaces: u8,
 }
 
 struct Held<'a>(&'a Chunks, &'a [Inline]);
@@ -41,10 +40,10 @@ fn space() -> SpaceName {
     SpaceName::new("space").unwrap()
 }
 
-fn make_space(number: u8) -> (MemoryKv, HubSync) {
+fn make_space() -> (MemoryKv, HubSync) {
     let kv = MemoryKv::default();
     let mut txn = Txn::new(&kv);
-    create_space(&mut txn, space(), SpaceId([number; 16]), Timestamp::default()).expect("a new space");
+    create_space(&mut txn, space(), SpaceId([7; 16]), Timestamp::default()).expect("a new space");
     for at in 0..MEMBERS as u8 {
         let expiry = Timestamp { seconds: i64::MAX, nanos: 0 };
         let hub = HubSync::open(&txn, &space()).unwrap();
@@ -63,7 +62,7 @@ fn make_space(number: u8) -> (MemoryKv, HubSync) {
 
 impl World {
     pub fn new(seed: u64) -> World {
-        let (kv, hub) = make_space(0);
+        let (kv, hub) = make_space();
         World {
             chance: Chance(seed),
             now: 1,
@@ -72,7 +71,6 @@ impl World {
             hub,
             kv,
             chunks: Chunks::new(),
-            spaces: 0,
         }
     }
 
@@ -166,13 +164,6 @@ impl World {
     pub fn restore(&mut self, backup: (MemoryKv, Chunks)) {
         (0..MEMBERS).for_each(|at| self.disconnect(at));
         (self.kv, self.chunks) = backup;
-    }
-
-    pub fn make_anew(&mut self) {
-        (0..MEMBERS).for_each(|at| self.disconnect(at));
-        self.spaces += 1;
-        (self.kv, self.hub) = make_space(self.spaces);
-        self.chunks.clear();
     }
 
     fn disconnect(&mut self, at: usize) {
