@@ -8,6 +8,7 @@
 pub mod kv;
 pub mod hub;
 pub mod member;
+pub mod past;
 pub mod rows;
 
 pub use kv::{Batch, Durability, Kv, MemoryKv, Pair, Store, Txn, WriteError};

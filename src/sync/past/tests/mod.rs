@@ -1,0 +1,6 @@
+//! Restore and undo on trees in memory.
+
+mod deeds;
+mod restores;
+mod undoes;
+mod world;
