@@ -8,7 +8,7 @@ use crate::member::config::ConfigError;
 use crate::member::control::AskError;
 use crate::member::mounts::ClaimError;
 use crate::member::options::OptionError;
-use crate::member::{MemberError, RunError};
+use crate::member::{MemberError, PastFailure, RunError, VisitError};
 use crate::model::InvalidName;
 use crate::net::{ConnectError, IdentityError, InviteError};
 use crate::store::StoreError;
@@ -44,6 +44,10 @@ impl From<Exit> for ExitCode {
 pub enum CliError {
     #[error("{0:?} is not of the form REMOTE:SPACE")]
     Source(String),
+    #[error("{0}")]
+    Moment(String),
+    #[error("a visit keeps its state where nobody else does: state= is not for it")]
+    VisitState,
     #[error("{text:?} cannot name a {what}: {reason}")]
     Name { what: &'static str, text: String, reason: InvalidName },
     #[error(transparent)]
@@ -118,7 +122,7 @@ pub fn explain(error: &CliError) -> Explained {
         CliError::Source(_) => {
             hinted("write it as in work:notes; `fl0wfs remote list` shows what there is", Exit::Usage)
         }
-        CliError::Name { .. } => (None, Exit::Usage),
+        CliError::Name { .. } | CliError::Moment(_) | CliError::VisitState => (None, Exit::Usage),
         CliError::Option(_) => hinted("see fl0wfs mount --help", Exit::Usage),
         CliError::Config(error) => explain_config(error),
         CliError::Point(error) => explain_point(error),
@@ -191,7 +195,19 @@ fn explain_run(error: &RunError) -> (Option<String>, Exit) {
         RunError::Config(error) | RunError::Claim(ClaimError::Config(error)) => explain_config(error),
         RunError::Claim(ClaimError::Taken { .. }) => hinted(ALREADY, Exit::Refused),
         RunError::Member(error) => explain_member(error),
+        RunError::Visit(error) => explain_visit(error),
         RunError::Identity(_) | RunError::Socket(_) | RunError::System(_) => (None, Exit::Failed),
+    }
+}
+
+fn explain_visit(error: &VisitError) -> (Option<String>, Exit) {
+    match error {
+        VisitError::Connect(error) => explain_connect(error),
+        VisitError::Refused(_) => hinted("join with an invite first", Exit::Refused),
+        VisitError::Ended(_) => hinted("try again", Exit::Waiting),
+        VisitError::Past(PastFailure::Offline(_)) => hinted("try again", Exit::Waiting),
+        VisitError::Past(failure) => (failure.hint().map(str::to_owned), Exit::Failed),
+        VisitError::Member(error) => explain_member(error),
     }
 }
 

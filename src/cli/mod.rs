@@ -24,6 +24,7 @@ mod unmount;
 mod sync;
 mod status;
 mod history;
+mod restore;
 mod conflicts;
 mod resolve;
 mod pattern;
@@ -80,6 +81,8 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Sync(arguments) => sync::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Log(arguments) => history::run(&arguments),
+        Command::Restore(arguments) => restore::restore(&arguments),
+        Command::Undo(arguments) => restore::undo(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Resolve(arguments) => resolve::run(&arguments),
         Command::Mergetool(arguments) => mergetool::run(&arguments),

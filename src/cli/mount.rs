@@ -1,13 +1,14 @@
 //! `fl0wfs mount`: what is to be mounted, checked; then the daemon, started and waited for.
 
-use super::args::MountArgs;
+use super::args::{MountArgs, moment};
 use super::daemon::{self, DaemonError, Readiness};
 use super::failure::{CliError, Exit};
 use super::point;
-use crate::member::MountRequest;
 use crate::member::config::{ConfigError, Home, RemoteName};
+use crate::member::control::Moment;
 use crate::member::mounts::MountRecord;
 use crate::member::options::Options;
+use crate::member::{self, MountRequest};
 use crate::model::SpaceName;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -47,7 +48,8 @@ impl MountLine {
     /// # Errors
     /// [`CliError`], whatever is wrong with the line, the configuration or the mount point.
     pub fn check(&self) -> Result<MountRequest, CliError> {
-        let (remote, space) = parse_source(&self.source)?;
+        let (source, visit) = split_moment(&self.source)?;
+        let (remote, space) = parse_source(source)?;
         let options = Options::parse(self.options.iter().map(String::as_str))?;
         if let Some(path) = &options.ignore {
             // A name that was mistyped would share what was to stay here.
@@ -57,7 +59,10 @@ impl MountLine {
         home.read_remote(&remote)?.space(&remote, &space)?;
         let mount_point = point::resolve(&self.directory)?;
         point::prepare(&mount_point, options.nonempty)?;
-        let request = MountRequest { home, remote, space, mount_point, options };
+        if visit.is_some() && options.state.is_some() {
+            return Err(CliError::VisitState);
+        }
+        let request = MountRequest { home, remote, space, mount_point, options, visit };
         check_unused(&request)?;
         Ok(request)
     }
@@ -65,6 +70,9 @@ impl MountLine {
 
 /// The state directory a request leads to.
 pub fn state_of(request: &MountRequest) -> PathBuf {
+    if request.visit.is_some() {
+        return member::visit_state_of(&request.home, &request.mount_point);
+    }
     let usual = || request.home.member_state(&request.remote, &request.space);
     request.options.state.clone().unwrap_or_else(usual)
 }
@@ -85,6 +93,17 @@ fn check_unused(request: &MountRequest) -> Result<(), CliError> {
 fn same_directory(a: &Path, b: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     a == b || real(a) == real(b)
+}
+
+/// Splits `REMOTE:SPACE@MOMENT`, the moment being optional.
+///
+/// # Errors
+/// [`CliError::Moment`].
+fn split_moment(source: &str) -> Result<(&str, Option<Moment>), CliError> {
+    match source.split_once('@') {
+        None => Ok((source, None)),
+        Some((source, text)) => Ok((source, Some(moment::parse(text).map_err(CliError::Moment)?))),
+    }
 }
 
 /// Reads `REMOTE:SPACE`.

@@ -58,12 +58,12 @@ fn show(mounted: &Mounted, as_json: bool) -> Result<Exit, CliError> {
 
 /// Where what is mounted, as whom, and since when the hub hears of it.
 fn heading(report: &StatusReport, now: Timestamp, zone: &TimeZone) -> String {
-    let StatusReport { mount_point, remote, space, member, connection, since, .. } = report;
+    let StatusReport { mount_point, remote, space, connection, since, .. } = report;
     let connected = match connection {
         ConnectionState::Connected => format!(", connected since {}", text::clock(*since, now, zone)),
         _ => String::new(),
     };
-    format!("{}  {remote}:{space} as {member}{}{connected}", mount_point.display(), may(report))
+    format!("{}  {remote}:{space}{}{connected}", mount_point.display(), who(report))
 }
 
 /// A mount whose daemon does not answer is still listed.
@@ -79,6 +79,14 @@ fn show_silent(mounted: &Mounted, error: &CliError, as_json: bool) -> Result<Exi
         explained.hint.iter().try_for_each(|hint| output::line(&format!("  {hint}")))?;
     }
     Ok(Exit::Failed)
+}
+
+/// As whom the mount is there, or that it is a visit.
+fn who(report: &StatusReport) -> String {
+    match report.visit {
+        Some(sequence) => format!("@{sequence} (a visit, read-only)"),
+        None => format!(" as {}{}", report.member, may(report)),
+    }
 }
 
 fn may(report: &StatusReport) -> String {
@@ -147,6 +155,9 @@ fn summary_at(report: &StatusReport, now: Timestamp, zone: &TimeZone) -> String 
 }
 
 fn in_sync(report: &StatusReport) -> String {
+    if let Some(sequence) = report.visit {
+        return format!("as it was at sequence {sequence}");
+    }
     let position = report.position.map(|position| format!(" at sequence {position}"));
     format!("in sync{}", position.unwrap_or_else(|| ", nothing in it yet".to_owned()))
 }
@@ -228,6 +239,7 @@ fn to_json(report: &StatusReport) -> Value {
         "mount": report.mount_point.to_string_lossy(),
         "remote": report.remote,
         "space": report.space,
+        "visit": report.visit,
         "member": report.member,
         "role": report.role.map(|role| role.to_string()),
         "read_only": report.read_only,

@@ -12,6 +12,7 @@ fn report() -> StatusReport {
         pid: 7,
         remote: RemoteName::new("work").unwrap(),
         space: SpaceName::new("notes").unwrap(),
+        visit: None,
         member: MemberName::new("laptop").unwrap(),
         role: Some(Role::Writer),
         read_only: false,
@@ -47,6 +48,15 @@ fn conflict() -> ConflictReport {
         time: Timestamp { seconds: 50_520, nanos: 0 },
         held: false,
     }
+}
+
+#[test]
+fn a_visit_says_what_it_shows_and_that_it_is_one() {
+    let visit = StatusReport { visit: Some(Sequence(41)), role: None, read_only: true, ..report() };
+    assert_eq!(who(&visit), "@41 (a visit, read-only)");
+    assert_eq!(summary(&visit), "as it was at sequence 41");
+    assert_eq!(exit_code(&visit), Exit::Done);
+    assert_eq!(to_json(&visit)["visit"], 41);
 }
 
 #[test]

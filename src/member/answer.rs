@@ -38,6 +38,8 @@ impl Handler for MemberHandler {
             ControlRequest::Resolve(request) => self.resolve(&request, reply),
             ControlRequest::Sides { path } => self.sides(&path, reply),
             ControlRequest::History(request) => self.history(request, reply),
+            ControlRequest::Restore(request) => self.restore(&request, reply),
+            ControlRequest::Undo(request) => self.undo(&request, reply),
         }
     }
 }
@@ -70,7 +72,7 @@ impl MemberHandler {
         Pending { ops: pending.ops, files: pending.files, bytes: pending.bytes }
     }
 
-    fn status(&self) -> StatusReport {
+    pub(super) fn status(&self) -> StatusReport {
         let standing = self.shared.standing();
         let bad_patterns = self.shared.volume().bad_patterns();
         let replica = self.shared.volume().replica();
@@ -84,6 +86,7 @@ impl MemberHandler {
             pid: std::process::id(),
             remote: self.remote.clone(),
             space: self.space.clone(),
+            visit: None,
             member: identity.map_or(replica.wished_name(), |identity| &identity.name).clone(),
             role: identity.map(|identity| identity.role),
             read_only: replica.read_only(),

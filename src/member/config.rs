@@ -105,6 +105,11 @@ impl Home {
         self.state.join("members").join(remote.as_str()).join(space.as_str())
     }
 
+    /// Where visits keep their state while they last.
+    pub fn visits(&self) -> PathBuf {
+        self.state.join("visits")
+    }
+
     /// Where a hub keeps its data unless told otherwise.
     pub fn hub_data(&self) -> PathBuf {
         self.state.join("hub")

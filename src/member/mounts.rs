@@ -4,7 +4,7 @@
 //! process, however that ends, so a record whose lock is free tells of a daemon that died.
 
 use super::config::{ConfigError, Home, RemoteName, make_private_directory, replace_file};
-use crate::model::SpaceName;
+use crate::model::{Sequence, SpaceName};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
@@ -29,6 +29,9 @@ pub struct MountRecord {
     pub socket: PathBuf,
     pub remote: RemoteName,
     pub space: SpaceName,
+    /// The sequence that is shown, where it is not the space as it is.
+    #[serde(default)]
+    pub visit: Option<Sequence>,
 }
 
 /// The right to be a mount point's daemon, and the duty to clear up after it. Dropping it does so.
@@ -143,6 +146,7 @@ impl MountRecord {
             socket: MountFiles::of(home, mount_point).socket,
             remote: of.0,
             space: of.1,
+            visit: None,
         }
     }
 
@@ -200,6 +204,9 @@ impl MountRecord {
     pub fn clear_dead(&self, home: &Home) {
         let files = MountFiles::of(home, &self.mount_point);
         if let Ok(Some(_lock)) = files.try_lock() {
+            if self.visit.is_some() {
+                super::visit::remove(&self.state_directory);
+            }
             files.remove();
         }
     }

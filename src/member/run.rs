@@ -4,6 +4,7 @@ use super::driver::Driver;
 use super::files::Files;
 use super::link;
 use super::own_lists::OwnLists;
+use super::past::Scratch;
 use super::remote::Remote;
 use super::reserved::ReservedStore;
 use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
@@ -81,6 +82,7 @@ pub struct Running {
 /// [`MemberError`]; nothing is mounted then.
 pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let state = StateDirectory::open(&options.state)?;
+    Scratch::clear(&options.state);
     let store = RocksStore::open(&state.database(), StoreRole::Member)?;
     let files = Files::new(BackingFiles::open(state.content(), state.staging())?, options.state.clone());
     let reserve = Arc::new(Reserve::new(state.reserve()));
@@ -170,7 +172,7 @@ impl Running {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let user = rustix::process::geteuid();
     let group = rustix::process::getegid();
     let shown_as = (!user.is_root()).then(|| Owner { uid: user.as_raw(), gid: group.as_raw() });

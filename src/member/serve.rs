@@ -2,10 +2,11 @@
 
 use super::answer::MemberHandler;
 use super::config::{ConfigError, Home, RemoteName};
-use super::control::{self, SocketError};
+use super::control::{self, Moment, SocketError};
 use super::mounts::{ClaimError, MountClaim, MountRecord};
 use super::options::Options;
 use super::run::{MemberError, MemberOptions, start};
+use super::visit::VisitError;
 use crate::model::SpaceName;
 use crate::net::{Identity, IdentityError};
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ pub struct MountRequest {
     /// Absolute, without symlinks.
     pub mount_point: PathBuf,
     pub options: Options,
+    /// The moment to be shown, where it is not the space as it is.
+    pub visit: Option<Moment>,
 }
 
 /// Why a mount did not come up, or ended badly.
@@ -37,6 +40,8 @@ pub enum RunError {
     Socket(#[from] SocketError),
     #[error(transparent)]
     Member(#[from] MemberError),
+    #[error(transparent)]
+    Visit(#[from] VisitError),
     #[error("the system refused a thread or a signal handler: {0}")]
     System(#[from] std::io::Error),
 }
@@ -46,8 +51,11 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; unless `on_ready` was called nothing is mounted.
 pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunError> {
-    let MountRequest { home, remote, space, mount_point, options } = request;
     die_of_panics();
+    if let Some(moment) = request.visit {
+        return super::serve_visit::run(request, moment, on_ready);
+    }
+    let MountRequest { home, remote, space, mount_point, options, .. } = request;
     let (at, name) = home.read_remote(remote)?.space(remote, space)?;
     let identity = Identity::load(&home.device_key())?;
     let claim = MountClaim::take(home, mount_point)?;
@@ -90,7 +98,7 @@ fn die_of_panics() {
     }));
 }
 
-fn stop_on_signals(runtime: &tokio::runtime::Handle) -> std::io::Result<Receiver<()>> {
+pub(super) fn stop_on_signals(runtime: &tokio::runtime::Handle) -> std::io::Result<Receiver<()>> {
     let _inside = runtime.enter();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (stop, stopped) = channel();

@@ -12,7 +12,7 @@ use crate::model::{ChunkId, NodeId, Role, SpaceName};
 use crate::net::Connection;
 use crate::store::{Reserve, free_space};
 use crate::sync::member::{Effects, Ino, Replica};
-use crate::vfs::{Host, NotMaterialized, Space, Volume};
+use crate::vfs::{Announced, Host, NotMaterialized, Space, Volume};
 use crate::wire::{ContentRequest, Hello, Row};
 use parking_lot::{Condvar, Mutex};
 use serde::de::DeserializeOwned;
@@ -269,6 +269,15 @@ impl Shared {
     /// Waits until all local work is accepted and all the hub had when asked is applied and materialized.
     /// Returns whether that is so, at the deadline at the latest.
     pub fn sync(&self, deadline: Instant) -> bool {
+        self.catch_up(deadline)
+            && self.wait_until(deadline, || {
+                let replica = self.volume().replica();
+                replica.wanted(None, 1).is_empty() && replica.is_clean()
+            })
+    }
+
+    /// As [`Shared::sync`], but contents may still be on their way here.
+    pub(super) fn catch_up(&self, deadline: Instant) -> bool {
         if let Err(error) = self.volume().capture_all(deadline) {
             self.note_trouble(Trouble::Capture, error.to_string());
             return false;
@@ -287,16 +296,23 @@ impl Shared {
             let passed = || self.barriers_passed.load(Ordering::SeqCst) >= id;
             self.wait_until(deadline, || passed() || !self.is_connected());
             if passed() {
-                break;
+                return true;
             }
             if Instant::now() >= deadline {
                 return false;
             }
         }
-        self.wait_until(deadline, || {
-            let replica = self.volume().replica();
-            replica.wanted(None, 1).is_empty() && replica.is_clean()
-        })
+    }
+
+    /// Does what follows from local ops that nobody made through the kernel.
+    pub(super) fn follow_local(&self, effects: Effects, announced: Announced) {
+        self.tell_kernel(effects.changed);
+        self.volume().told(announced);
+        self.volume().remove_files(effects.removed_files);
+        if effects.wants_content {
+            self.wants_content();
+        }
+        self.look();
     }
 }
 

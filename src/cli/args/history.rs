@@ -76,7 +76,7 @@ fn node(text: &str) -> Result<NodeId, String> {
     text.parse().map_err(|_| format!("{text:?} is no node; fl0wfs log shows them, as in 1.17"))
 }
 
-fn version(text: &str) -> Result<VersionName, String> {
+pub(super) fn version(text: &str) -> Result<VersionName, String> {
     let (node, number) = match text.split_once(':') {
         Some((of, number)) => (Some(node(of)?), number),
         None => (None, text),

@@ -12,7 +12,8 @@ mod conflicts;
 mod guard;
 mod history;
 mod hub;
-mod moment;
+pub mod moment;
+mod past;
 
 pub use care::{GcArgs, VerifyArgs};
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
@@ -20,6 +21,7 @@ pub use guard::{DecisionArgs, GuardCommand};
 use history::{DIFF_HELP, LOG_HELP};
 pub use history::{DiffArgs, LogArgs, ShowArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
+pub use past::{RestoreArgs, UndoArgs};
 
 const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
 4 conflicts, 5 refused.\n\nFL0WFS_HOME puts configuration, keys, state and sockets under one directory.";
@@ -77,6 +79,12 @@ pub enum Command {
     /// Show what changed in a file from one version to another, as a unified diff.
     #[command(after_help = DIFF_HELP)]
     Diff(DiffArgs),
+    /// Bring back a file, a directory or the whole space as it was.
+    #[command(after_help = past::RESTORE_HELP)]
+    Restore(RestoreArgs),
+    /// Undo what one member did, and keep what others did since.
+    #[command(after_help = past::UNDO_HELP)]
+    Undo(UndoArgs),
 }
 
 const MOUNT_HELP: &str = "\
@@ -95,7 +103,8 @@ Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime,
 
 Example:
   fl0wfs mount work:notes ~/notes
-  fl0wfs mount work:notes /srv/notes -o ro,allow_other";
+  fl0wfs mount work:notes /srv/notes -o ro,allow_other
+  fl0wfs mount 'work:notes@2h ago' /tmp/notes-then";
 
 #[derive(Debug, Args)]
 pub struct JoinArgs {
@@ -134,7 +143,7 @@ pub enum RemoteCommand {
 
 #[derive(Debug, Args)]
 pub struct MountArgs {
-    /// The space, as in work:notes.
+    /// The space, as in work:notes; work:notes@SEQ or work:notes@TIME shows it as it was, to be read only.
     #[arg(value_name = "REMOTE:SPACE")]
     pub source: String,
     /// An existing directory.
@@ -252,11 +261,15 @@ mod tests {
             "remote list",
             "remote remove work",
             "mount work:notes /mnt -o ro,allow_other -f",
+            "mount work:notes@812 /mnt",
             "umount /mnt",
             "sync /mnt --timeout 30s",
             "status",
             "status /mnt --json",
             "log /mnt/x --json",
+            "restore /mnt/x --version 2.17:3",
+            "restore /mnt --at 2h --force --json",
+            "undo /mnt --member b --since 812 --dry-run --json",
             "conflicts",
             "conflicts /mnt/x --json",
             "resolve /mnt/x --ours",

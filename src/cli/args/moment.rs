@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 /// Reads a sequence (17), a time with its zone (2026-01-31T14:00:00Z), one of this machine's zone (2026-01-31 14:00, or
-/// the date alone for its beginning), or how long ago it was (2h ago).
+/// the date alone for its beginning), or how long ago it was (2h ago, or 2h).
 pub fn parse(written: &str) -> Result<Moment, String> {
     parse_at(written, text::now(), &TimeZone::system())
 }
@@ -24,8 +24,8 @@ fn parse_at(written: &str, now: Timestamp, zone: &TimeZone) -> Result<Moment, St
             "{written:?} is no sequence and no time; write it as in 17, 2026-01-31T14:00:00Z, '2026-01-31 14:00' or '2h ago'"
         )
     };
-    if let Some(ago) = written.strip_suffix("ago") {
-        let ago = duration(&ago.replace(' ', "")).map_err(|_| bad())?;
+    let ago = written.strip_suffix("ago").unwrap_or(written).replace(' ', "");
+    if let Ok(ago) = duration(&ago) {
         let seconds = now.seconds.saturating_sub_unsigned(ago.as_secs());
         return Ok(Moment::Time(Timestamp { seconds, ..now }));
     }
@@ -64,7 +64,10 @@ mod tests {
         assert_eq!(read("1969-12-31T23:59:59.25Z"), time(-1, 250_000_000));
         assert_eq!(read("2h ago"), time(92_800, 7));
         assert_eq!(read("2 h ago"), time(92_800, 7));
-        for bad in ["", "-1", "soon", "2h", "ago", "1970-13-01", "99999999999999999999", "1970-01-02 25:00"] {
+        assert_eq!(read("2h"), time(92_800, 7));
+        for bad in
+            ["", "-1", "soon", "2 hours", "ago", "1970-13-01", "99999999999999999999", "1970-01-02 25:00"]
+        {
             assert!(read(bad).is_err(), "{bad}: {:?}", read(bad));
         }
     }

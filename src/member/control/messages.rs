@@ -2,6 +2,7 @@
 
 use super::conflicts::{ConflictReport, ResolveRequest};
 use super::history::{ContentReport, HistoryRequest, HolderReport, LogLine};
+use super::past::{PastLine, PastReport, RestoreRequest, UndoRequest};
 use super::sides::{ControlBytes, Side, SidesReport};
 use crate::member::config::RemoteName;
 use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
@@ -38,6 +39,11 @@ pub enum ControlRequest {
         path: ControlPath,
     },
     History(HistoryRequest),
+    /// Answered by [`ControlResponse::Past`].
+    Restore(RestoreRequest),
+    /// Answered by [`ControlResponse::PastLines`] with everything that is done, or would be, as often as needed, then
+    /// [`ControlResponse::Past`].
+    Undo(UndoRequest),
 }
 
 /// What a daemon answers.
@@ -66,6 +72,9 @@ pub enum ControlResponse {
     Holder(HolderReport),
     /// A file comes along; more follows.
     Content(Box<ContentReport>),
+    /// More follows.
+    PastLines(Vec<PastLine>),
+    Past(Box<PastReport>),
     Done,
     Failed {
         message: String,
@@ -89,9 +98,11 @@ pub enum ControlResponse {
 impl ControlResponse {
     /// Whether no other response follows this one.
     pub fn is_last(&self) -> bool {
-        use ControlResponse::{Conflicts, Content, Holder, Log, Progress, SideBytes};
-        let is_part =
-            matches!(self, Progress(_) | Log(_) | Holder(_) | Content(_) | Conflicts(_) | SideBytes { .. });
+        use ControlResponse::{Conflicts, Content, Holder, Log, PastLines, Progress, SideBytes};
+        let is_part = matches!(
+            self,
+            Progress(_) | Log(_) | Holder(_) | Content(_) | Conflicts(_) | SideBytes { .. } | PastLines(_)
+        );
         !is_part
     }
 }
@@ -104,6 +115,8 @@ pub struct StatusReport {
     pub pid: u32,
     pub remote: RemoteName,
     pub space: SpaceName,
+    /// The sequence that is shown, where it is not the space as it is.
+    pub visit: Option<Sequence>,
     pub member: MemberName,
     /// None before the first conversation with the hub.
     pub role: Option<Role>,

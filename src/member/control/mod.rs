@@ -11,6 +11,7 @@ mod conflicts;
 mod history;
 mod line;
 mod messages;
+mod past;
 mod server;
 mod sides;
 mod socket;
@@ -21,6 +22,7 @@ pub use history::{ContentReport, HistoryRequest, HolderReport, LogLine, Moment, 
 pub use messages::{
     ConnectionState, ControlPath, ControlRequest, ControlResponse, Parked, Pending, StatusReport,
 };
+pub use past::{Existing, PastLine, PastReport, RestoreRequest, RestoreTo, UndoRequest};
 pub use server::{ControlServer, Handler, Reply, serve};
 pub use sides::{BaseContent, ControlBytes, Side, SidesReport};
 pub use socket::{SocketError, bind};

@@ -35,6 +35,8 @@ mod spool;
 mod state;
 mod staying;
 mod unshared;
+mod steps;
+mod visit;
 mod welcome;
 mod withheld;
 
@@ -49,5 +51,6 @@ pub use seal::{InlineContent, ToSeal};
 pub use session::{Phase, SessionOutput};
 pub use sharing::{Crossing, Sharing};
 pub use state::{Effects, LocalError, Pending, Replica};
+pub use steps::Taken;
 pub use unshared::{Kept, Shown};
 pub use withheld::Withheld;

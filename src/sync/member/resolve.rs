@@ -166,6 +166,13 @@ impl<S: Store> Work<'_, S> {
         Some(backing.file)
     }
 
+    /// Follows an op that gave a file a content with bytes of their own.
+    pub fn follow_put(&mut self, node: NodeId, manifest: Manifest, content: NewContent) {
+        let brought = self.bring(node, Some(manifest), content, None);
+        self.note_changes();
+        self.adopt(brought);
+    }
+
     /// Gives a node's inode the file with its new content, and holds it until the hub has the content.
     fn adopt(&mut self, brought: Brought) {
         let Brought { node, manifest, file } = brought;

@@ -18,6 +18,9 @@ const NOTES: &[u8] = b"D";
 /// Of a file that the member and others have changed in turns, so many of the member's changes are kept.
 const CONTENTS_MAX: usize = 64;
 
+/// Deeper than any path that a program can name.
+const DEPTH_MAX: usize = 4_096;
+
 /// A value before and after a member's last change of it, with no one else's change between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Changed<T> {
@@ -98,14 +101,21 @@ impl<S: Store> Deeds<S> {
         Some(NodeId::from_bytes(*key.last_chunk().expect("a note's key ends with a node")))
     }
 
-    /// Forgets the notes of nodes that `keep` does not want.
+    /// Forgets the notes of nodes that neither are in a directory of `present` nor were, before or after.
     ///
     /// # Errors
     /// [`WriteError`].
-    pub fn retain(&mut self, mut keep: impl FnMut(NodeId) -> bool) -> Result<(), WriteError> {
+    pub fn keep_below<K: Kv + ?Sized>(
+        &mut self,
+        present: &RowTree<'_, K>,
+        directory: NodeId,
+    ) -> Result<(), WriteError> {
         let (mut at, mut batch) = (None, crate::sync::kv::Batch::new());
         while let Some(id) = self.noted_after(at) {
-            if !keep(id) {
+            let noted = self.note(id).and_then(|note| note.places);
+            let noted = noted.into_iter().flat_map(|places| [places.before, places.after].concat());
+            let mut places = noted.chain(present.places(id));
+            if id != directory && !places.any(|place| was_below(present, place.parent, directory)) {
                 batch.insert(note_key(id), None);
             }
             at = Some(id);
@@ -115,6 +125,18 @@ impl<S: Store> Deeds<S> {
         self.order.retain(|id| read_note(past.store(), *id).is_some());
         Ok(())
     }
+}
+
+/// Whether a node is in a directory, or was when it was removed.
+fn was_below<K: Kv + ?Sized>(present: &RowTree<'_, K>, node: NodeId, directory: NodeId) -> bool {
+    let mut at = Some(node);
+    // Removed directories may have been in each other at different times: the way up ends somewhere all the same.
+    for _ in 0..DEPTH_MAX {
+        let Some(node) = at.filter(|node| *node != directory) else { break };
+        let live = present.places(node).into_iter().next();
+        at = live.or_else(|| Some(present.tombstone(node)?.place)).map(|place| place.parent);
+    }
+    at == Some(directory)
 }
 
 fn note_key(id: NodeId) -> Vec<u8> {

@@ -26,7 +26,7 @@ pub use deeds::Deeds;
 pub use report::{Action, Told, told_of};
 pub use restore::{Manner, Refusal, Restore};
 pub use rows::{Piece, restore_version};
-pub use tree::{PastError, PastTree};
+pub use tree::{PastError, PastTree, extend};
 pub use undo::{Left, LeftReason, Merging, Undo};
 
 use super::kv::Kv;

@@ -16,6 +16,8 @@ pub enum Action {
     /// One more name of a file is there again.
     LinkBack,
     Remove,
+    /// A member's part is merged out of what others have written since.
+    TakeOut,
     SetAttributes,
 }
 

@@ -17,7 +17,7 @@ use crate::model::{Name, Node, NodeId, Place};
 use crate::ops::{Tree, Verb};
 use crate::sync::kv::Kv;
 use crate::sync::rows::RowTree;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of a directory that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +61,11 @@ pub struct Restore<'p, P: Kv + ?Sized> {
     /// Directories that are being emptied because they go.
     removing: Vec<Frame>,
     /// Nodes of the past and what stands for them, where that is another one or was made here.
-    pub(super) stands: HashMap<NodeId, NodeId>,
+    pub(super) stands: BTreeMap<NodeId, NodeId>,
     /// The other way round.
-    pub(super) stood_for: HashMap<NodeId, NodeId>,
+    pub(super) stood_for: BTreeMap<NodeId, NodeId>,
     /// Directories made here.
-    pub(super) made: HashSet<NodeId>,
+    pub(super) made: BTreeSet<NodeId>,
     pub(super) left: u64,
 }
 
@@ -99,9 +99,9 @@ impl<'p, P: Kv + ?Sized> Restore<'p, P> {
             round: Round::Arrange,
             frames: Vec::new(),
             removing: Vec::new(),
-            stands: HashMap::new(),
-            stood_for: HashMap::new(),
-            made: HashSet::new(),
+            stands: BTreeMap::new(),
+            stood_for: BTreeMap::new(),
+            made: BTreeSet::new(),
             left: 0,
         };
         restore.begin(Round::Arrange);

@@ -4,8 +4,8 @@
 //! Memory is one page of entries; the rows are in the store, which is the caller's to make and to remove.
 
 use crate::model::{Chain, MemberNumber, Node, NodeId, Sequence};
-use crate::ops::{Change, Op, Rejection, TreeMut, apply};
-use crate::sync::kv::{Durability, Store, Txn, WriteError};
+use crate::ops::{Change, Rejection, TreeMut, apply};
+use crate::sync::kv::{Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{LogEntry, Position, chain_next};
 
@@ -60,14 +60,8 @@ impl<S: Store> PastTree<S> {
         entries: &[LogEntry],
         mut write: impl FnMut(&mut Txn<'_, S>, MemberNumber, Vec<Change>),
     ) -> Result<(), PastError> {
-        let (mut position, mut txn) = (self.position, Txn::new(&self.store));
-        for entry in entries {
-            position = Some(following(position, entry)?);
-            for op in &entry.ops {
-                let changes = changes_of(&txn, entry, op)?;
-                write(&mut txn, entry.member, changes);
-            }
-        }
+        let mut txn = Txn::new(&self.store);
+        let position = extend(&mut txn, TREE, (self.position, entries), &mut write)?;
         let batch = txn.into_batch();
         self.store.commit(batch, Durability::Process)?;
         self.position = position;
@@ -88,6 +82,28 @@ impl<S: Store> PastTree<S> {
     }
 }
 
+/// Judges entries that follow `position` on the tree under `prefix`, and has `write` write the changes of each op.
+/// Returns where the tree stands then.
+///
+/// # Errors
+/// [`PastError::Gap`], [`PastError::Entry`].
+pub fn extend<'k, K: Kv + ?Sized>(
+    txn: &mut Txn<'k, K>,
+    prefix: &[u8],
+    (mut position, entries): (Option<Position>, &[LogEntry]),
+    write: &mut impl FnMut(&mut Txn<'k, K>, MemberNumber, Vec<Change>),
+) -> Result<Option<Position>, PastError> {
+    for entry in entries {
+        position = Some(following(position, entry)?);
+        for op in &entry.ops {
+            let judged = apply(&RowTree { kv: &*txn, prefix }, entry.member, op);
+            let failed = |rejection| PastError::Entry { sequence: entry.sequence, rejection };
+            write(txn, entry.member, judged.map_err(failed)?);
+        }
+    }
+    Ok(position)
+}
+
 fn following(position: Option<Position>, entry: &LogEntry) -> Result<Position, PastError> {
     let previous = position.map_or(Chain::default(), |position| position.chain);
     let expected = Sequence::after(position.map(|position| position.sequence));
@@ -95,10 +111,4 @@ fn following(position: Option<Position>, entry: &LogEntry) -> Result<Position, P
     let follows =
         *sequence == expected && *chain == chain_next(previous, *sequence, *member, *number, *time, ops);
     if follows { Ok(Position { sequence: *sequence, chain: *chain }) } else { Err(PastError::Gap(*sequence)) }
-}
-
-fn changes_of<S: Store>(txn: &Txn<'_, S>, entry: &LogEntry, op: &Op) -> Result<Vec<Change>, PastError> {
-    let tree = RowTree { kv: txn, prefix: TREE };
-    apply(&tree, entry.member, op)
-        .map_err(|rejection| PastError::Entry { sequence: entry.sequence, rejection })
 }

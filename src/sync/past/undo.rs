@@ -16,7 +16,7 @@ use crate::model::{Body, Manifest, Node, NodeId, Place, Timestamp, Version};
 use crate::ops::{SetMeta, Tree, Verb};
 use crate::sync::kv::{Kv, Store};
 use crate::sync::rows::RowTree;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why something that the member did is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,16 +69,16 @@ pub struct Undo<'d, S: Store> {
     pub(super) pending: Vec<NodeId>,
     pub(super) waiting: Vec<NodeId>,
     /// All of both.
-    pub(super) open: HashSet<NodeId>,
+    pub(super) open: BTreeSet<NodeId>,
     /// Whom each of those that wait is waiting for, and why it would be left.
-    pub(super) blocked: HashMap<NodeId, (Option<NodeId>, LeftReason)>,
+    pub(super) blocked: BTreeMap<NodeId, (Option<NodeId>, LeftReason)>,
     pub(super) moved_in_pass: bool,
     /// Nodes whose names are on their way back.
-    pub(super) started: HashSet<NodeId>,
+    pub(super) started: BTreeSet<NodeId>,
     /// Where some of these were moved aside.
-    pub(super) aside: HashSet<Place>,
+    pub(super) aside: BTreeSet<Place>,
     /// Nodes brought back, with content and attributes as they are to be.
-    pub(super) revived: HashSet<NodeId>,
+    pub(super) revived: BTreeSet<NodeId>,
     pub(super) tries: u32,
     after: Option<NodeId>,
     /// Directories whose mtime the member set last, and what it was before.
@@ -89,7 +89,7 @@ pub struct Undo<'d, S: Store> {
 
 impl<'d, S: Store> Undo<'d, S> {
     pub fn new<K: Kv + ?Sized>(deeds: &'d Deeds<S>, present: &RowTree<'_, K>) -> Undo<'d, S> {
-        let mut open = HashSet::new();
+        let mut open = BTreeSet::new();
         let mut pending: Vec<NodeId> =
             deeds.order.iter().rev().copied().filter(|id| open.insert(*id)).collect();
         pending.reverse();
@@ -99,11 +99,11 @@ impl<'d, S: Store> Undo<'d, S> {
             pending,
             waiting: Vec::new(),
             open,
-            blocked: HashMap::new(),
+            blocked: BTreeMap::new(),
             moved_in_pass: false,
-            started: HashSet::new(),
-            aside: HashSet::new(),
-            revived: HashSet::new(),
+            started: BTreeSet::new(),
+            aside: BTreeSet::new(),
+            revived: BTreeSet::new(),
             tries: 0,
             after: None,
             times: Vec::new(),

@@ -18,7 +18,7 @@ const RING_MAX: usize = 1_000;
 
 /// What a look at one node's names leads to.
 enum Look {
-    Act(Verb),
+    Act(Box<Verb>),
     Done,
     /// Another node has to go first, if it is known which.
     Wait(Option<NodeId>, LeftReason),
@@ -42,7 +42,7 @@ impl<S: Store> Undo<'_, S> {
                     self.tries += 1;
                     self.moved_in_pass = true;
                     self.started.insert(id);
-                    return Some(verb);
+                    return Some(*verb);
                 }
                 Look::Wait(blocker, reason) => {
                     self.blocked.insert(id, (blocker, reason));
@@ -174,7 +174,7 @@ impl<S: Store> Undo<'_, S> {
             let first = present.list(id, 0).find(goes).map(|(_, child)| child);
             return Look::Wait(first, LeftReason::NotEmpty);
         }
-        Look::Act(drop_name(id, place.clone(), row))
+        Look::Act(Box::new(drop_name(id, place.clone(), row)))
     }
 
     fn revive<K: Kv + ?Sized>(&mut self, present: &RowTree<'_, K>, id: NodeId, place: &Place) -> Look {
@@ -188,7 +188,7 @@ impl<S: Store> Undo<'_, S> {
             // Tried before, in vain: what is to be merged is noted.
             false => return Look::Leave(LeftReason::Misfit),
         };
-        Look::Act(make(id, place.clone(), (id, &row)))
+        Look::Act(Box::new(make(id, place.clone(), (id, &row))))
     }
 
     fn rename_back<K: Kv + ?Sized>(
@@ -201,7 +201,7 @@ impl<S: Store> Undo<'_, S> {
         let missing: Vec<&Place> = before.iter().filter(|place| !now.contains(place)).collect();
         let extra: Vec<&Place> = now.iter().filter(|place| !before.contains(place)).collect();
         if extra.len() > missing.len() {
-            return Look::Act(drop_name(id, extra[0].clone(), row));
+            return Look::Act(Box::new(drop_name(id, extra[0].clone(), row)));
         }
         let free = missing.iter().find(|place| self.obstacle(present, place).is_none());
         let Some(&to) = free.or(missing.first()) else { return Look::Done };
@@ -210,8 +210,8 @@ impl<S: Store> Undo<'_, S> {
         }
         match extra.first() {
             Some(_) if is_within(present, to.parent, id) => Look::Wait(None, LeftReason::Misfit),
-            Some(&from) => Look::Act(move_to(id, from.clone(), to.clone())),
-            None => Look::Act(Verb::Link(Link { node: id, place: to.clone() })),
+            Some(&from) => Look::Act(Box::new(move_to(id, from.clone(), to.clone()))),
+            None => Look::Act(Box::new(Verb::Link(Link { node: id, place: to.clone() }))),
         }
     }
 

@@ -115,7 +115,7 @@ fn an_undo_can_be_undone() {
     // Steps are run as Carl; undoing what he did gives Anne's work back.
     let from = (0..world.now()).rev().take_while(|at| world.entries[*at].member == super::world::CARL).last();
     let mut deeds = Deeds::new(world.past(from.unwrap()), super::world::CARL);
-    deeds.apply(&world.entries[from.unwrap()..].to_vec()).unwrap();
+    deeds.apply(&world.entries[from.unwrap()..]).unwrap();
     let mut undo = Undo::new(&deeds, &world.tree());
     world.run(&mut undo);
     assert!(world.now() > undone);
