@@ -1,5 +1,8 @@
 //! A long journal meets a long history: a hundred thousand ops that wait, ten thousand entries of others.
-#![allow(clippy::disallowed_methods, reason = "a test measures time and memory, and works in a directory of its own")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test measures time and memory, and works in a directory of its own"
+)]
 
 use fl0wfs::content::ManifestBuilder;
 use fl0wfs::model::{

@@ -64,7 +64,10 @@ pub async fn upload(
         let (mut sender, mut receiver) = connection.open_content().await?;
         sender.send_message(&ContentRequest::Put(group.to_vec())).await?;
         for &chunk in group {
-            let bytes = tokio::task::block_in_place(|| read(chunk)).ok_or(ContentError::Lost(chunk))?;
+            let Some(bytes) = tokio::task::block_in_place(|| read(chunk)) else {
+                sender.abandon();
+                return Err(ContentError::Lost(chunk));
+            };
             match sender.send(&bytes).await {
                 // The hub has said why already.
                 Err(SendError::Stopped) => break,

@@ -143,23 +143,24 @@ impl Driver {
         let volume = self.shared.volume();
         let mut contents = Gathering::new(self.shared.clone());
         loop {
-            let away = {
+            let handled = {
                 let mut replica = volume.replica();
                 let handled = replica.handle(vfs::now(), message.clone(), ready.clone(), &mut contents);
-                match handled {
-                    Err(LocalError::Away(away)) => away,
-                    handled => {
-                        return handled.map(|effects| {
-                            let announced = volume.announce(&replica, &effects.changed);
-                            (effects, announced)
-                        });
-                    }
-                }
+                handled.map(|effects| {
+                    let announced = volume.announce(&replica, &effects.changed);
+                    (effects, announced)
+                })
             };
-            if let Err(error) = contents.gather(&away) {
-                volume.remove_files(ready.into_values().collect());
-                return Err(LocalError::History(format!("contents for a merge did not come: {error}")));
-            }
+            let error = match handled {
+                Err(LocalError::Away(away)) => match contents.gather(&away) {
+                    Ok(()) => continue,
+                    Err(error) => LocalError::History(format!("contents for a merge did not come: {error}")),
+                },
+                Err(error) => error,
+                Ok(done) => return Ok(done),
+            };
+            volume.remove_files(ready.into_values().collect());
+            return Err(error);
         }
     }
 

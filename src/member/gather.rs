@@ -104,7 +104,10 @@ impl Contents for Gathering {
 
     fn keep(&mut self, file: u64, bytes: &[u8]) -> bool {
         let files = self.shared.volume().files();
-        let written = files.create(file).and_then(|mut made| made.write_all(bytes));
+        let written = files.create(file).and_then(|mut made| {
+            made.write_all(bytes)?;
+            made.sync_data()
+        });
         if let Err(error) = &written {
             tracing::warn!(%error, "a merged content could not be written");
             let _ = files.remove(file);

@@ -268,6 +268,7 @@ impl Unresolved {
             Unresolved::Refused { refusal, .. } => match refusal {
                 Refusal::NotEmpty => "remove what is in it first, or keep it with --revive".into(),
                 Refusal::Changed => "look at it again: what you saw is not what is there now".into(),
+                Refusal::Unsent => "fl0wfs sync sends it".into(),
                 Refusal::BeingWritten => "close it first".into(),
                 Refusal::Settled | Refusal::WrongChoice(_) => return None,
             },

@@ -106,6 +106,11 @@ impl FrameSender {
         Ok(())
     }
 
+    /// Gives the stream up: the peer is told that nothing more comes of it, and that this is no end.
+    pub fn abandon(mut self) {
+        self.mid_frame = true;
+    }
+
     /// Ends the stream and waits until the peer has all of it, `patience` at most; returns whether it has.
     pub async fn finish(mut self, patience: Duration) -> bool {
         if self.mid_frame || self.stream.finish().is_err() {

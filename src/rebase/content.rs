@@ -170,7 +170,13 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         lost
     }
 
-    fn make_copy(&mut self, node: NodeId, accepted: Node, content: Content, conflict: Conflict) -> Spot {
+    pub(super) fn make_copy(
+        &mut self,
+        node: NodeId,
+        accepted: Node,
+        content: Content,
+        conflict: Conflict,
+    ) -> Spot {
         let place = self.tree.places(node).into_iter().next();
         let root = || self.place_in_root(node);
         let place = self.conflict_place(&place.unwrap_or_else(root));
@@ -220,7 +226,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     }
 
     /// Equal content still may come with other attributes: those of a save by rename are the later ones.
-    fn take_over_attributes(&mut self, id: NodeId, node: &Node, attributes: Option<Attributes>) {
+    pub(super) fn take_over_attributes(&mut self, id: NodeId, node: &Node, attributes: Option<Attributes>) {
         let Some(attributes) = attributes else { return };
         let set = SetMeta {
             node: id,

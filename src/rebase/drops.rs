@@ -103,9 +103,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let newcomer = self.node_of(made.vanished);
         let before = self.before(newcomer, self.locate(made.vanished, made.content));
         let spot = self.locate(drop.node, drop.version);
-        let stuck = self.stuck.contains(&aside);
-        let (arrived, went) = match place.filter(|_| !stuck) {
-            None if stuck => self.save_over_moved(aside, newcomer, spot),
+        let (stuck, withheld) = (self.stuck.contains(&aside), self.is_withheld(newcomer));
+        let (arrived, went) = match place.filter(|_| !stuck && !withheld) {
+            None if stuck && !withheld => self.save_over_moved(aside, newcomer, spot),
             Some(place) if aside == newcomer => {
                 // The new content went into the very file that was moved aside.
                 let saved = self.old.places(drop.node).first().map(|saved| self.place_of(saved));

@@ -32,6 +32,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     }
 
     fn rename_live(&mut self, rename: &Move, node: NodeId, was: &Was) -> Outcome {
+        if let Some(handed) = self.hand_withheld_over(rename, node) {
+            return handed;
+        }
         match self.whereabouts(rename.node, node, &rename.from, was) {
             Whereabouts::There(from) if !self.stuck.contains(&node) => self.move_to(rename, node, from),
             Whereabouts::There(_) | Whereabouts::Elsewhere(_) => self.stay(rename, node),

@@ -10,7 +10,7 @@ use super::content::Content;
 use super::replay::{NO_VERSION, Rebase, Spot};
 use super::{Pending, Policy};
 use crate::model::{Conflict, ConflictKind, Manifest, Node, NodeId, Timestamp};
-use crate::ops::{Change, Op, Put, TreeMut, Verb, apply};
+use crate::ops::{Change, Move, Op, Put, TreeMut, Verb, apply, shapes_succession};
 
 /// A file whose content is withheld.
 pub(super) struct Withheld {
@@ -39,9 +39,17 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let Put { manifest, mtime, attributes, conflict, .. } = put;
         let content = Content { attributes, ..Content::plain(manifest, mtime) };
         let stands = match self.tree.node(spot.node) {
+            // Two handles that were cut off from one file each have a content of their own.
+            Some(shown) if self.is_withheld(spot.node) && !holds(&shown, &content.manifest) => {
+                let conflict = self.conflict(ConflictKind::PutPut, spot.node, NO_VERSION);
+                self.make_copy(spot.node, shown, content, conflict)
+            }
             Some(accepted) if self.withholds(spot.node) && !holds(&accepted, &content.manifest) => {
                 let (node, remote) = (spot.node, accepted.version);
-                let carried = |conflict| Conflict { node, remote, ..conflict };
+                // A version of another node is no base of this one's.
+                let base_of = |conflict: &Conflict| conflict.base.filter(|_| conflict.node == node);
+                let carried =
+                    |conflict: Conflict| Conflict { node, remote, base: base_of(&conflict), ..conflict };
                 let new = || self.conflict(ConflictKind::PutPut, node, spot.version);
                 let conflict = conflict.map_or_else(new, carried);
                 self.withhold(node, content, conflict)
@@ -62,12 +70,17 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn withhold(&mut self, node: NodeId, content: Content, conflict: Conflict) -> Spot {
         let earlier = self.give_up_withheld(node);
         let Some(accepted) = self.tree.node(node) else { return self.spot(node) };
-        let Content { manifest, mtime, mut attributes, .. } = content;
+        let Content { manifest, mtime, attributes, .. } = content;
+        // Attributes go on as always; those of a file that only came under the same name are its own.
+        let attributes = attributes.filter(|_| conflict.kind == ConflictKind::PutPut);
+        self.take_over_attributes(node, &accepted, attributes);
         let (base, mut carried) = (accepted.version, Some(conflict));
         match earlier {
-            Some(earlier) => (attributes, carried) = (attributes.or(earlier.attributes), earlier.conflict),
+            Some(earlier) => carried = earlier.conflict,
             None => self.result.conflicts.extend(carried.clone()),
         }
+        self.edited.insert(node);
+        let attributes = None;
         let mut put = Put { node, base, manifest, mtime, attributes, came_from: None, conflict: None };
         let op = Op { time: self.time, verb: Verb::Put(put.clone()) };
         // A put on the version that is there applies.
@@ -82,12 +95,29 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn give_up_withheld(&mut self, node: NodeId) -> Option<Put> {
         let Withheld { accepted, put, .. } = self.withheld.remove(&node)?;
         let now = self.tree.node(node)?;
-        let restored = match put.attributes {
-            Some(_) => accepted,
-            None => Node { body: accepted.body, version: accepted.version, mtime: accepted.mtime, ..now },
-        };
-        self.tree.write(vec![Change::Node(node, Some(restored))]);
+        let Node { body, version, mtime, .. } = accepted;
+        self.tree.write(vec![Change::Node(node, Some(Node { body, version, mtime, ..now }))]);
         Some(put)
+    }
+
+    /// A file with a withheld content was renamed over another: the content is withheld of that one from now on. What
+    /// was accepted meanwhile, and nobody here has seen, stays under the name it had.
+    pub(super) fn hand_withheld_over(
+        &mut self,
+        rename: &Move,
+        node: NodeId,
+    ) -> Option<(NodeId, Option<Spot>)> {
+        let expected = rename.replaces.filter(|_| self.meant.is_some() && self.is_withheld(node))?;
+        let there = self.node_of(expected.node);
+        if !shapes_succession(self.tree, node, there) {
+            return None;
+        }
+        let base = self.locate(expected.node, expected.version).version;
+        let put = self.give_up_withheld(node)?;
+        self.record(ConflictKind::DropPut, node, NO_VERSION);
+        let conflict = self.conflict(ConflictKind::PutPut, there, base);
+        let spot = self.withhold(there, Content::plain(put.manifest, put.mtime), conflict);
+        Some((there, Some(spot)))
     }
 
     /// The withheld ops, to follow all others.

@@ -126,6 +126,75 @@ fn a_held_file_that_is_removed_is_what_was_accepted() {
 }
 
 #[test]
+fn a_held_file_renamed_over_another_takes_its_conflict_there() {
+    let (mut space, mut ann, mut bob) = apart();
+    ann.write("a", 2);
+    ann.sync(&mut space);
+    bob.write("a", 3);
+    bob.sync(&mut space);
+    bob.mv("a", "other");
+    bob.sync(&mut space);
+    assert_eq!((shown(&bob, "other"), withheld(&bob)), (Some(3), 1));
+    assert_eq!(shown(&bob, "a"), Some(2), "what nobody here had seen stays");
+    ann.sync(&mut space);
+    assert_eq!((shown(&ann, "a"), shown(&ann, "other")), (Some(2), Some(1)));
+    bob.write("other", 5);
+    bob.sync(&mut space);
+    ann.sync(&mut space);
+    assert_eq!((shown(&bob, "other"), shown(&ann, "other")), (Some(5), Some(1)));
+    assert!(!space.contents().contains(&5), "what is held was sent");
+}
+
+#[test]
+fn a_held_content_stays_where_each_side_drops_another_name() {
+    let (mut space, mut ann, mut bob) = apart();
+    ann.ln("a", "b");
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    ann.write("a", 2);
+    ann.rm("b");
+    ann.sync(&mut space);
+    bob.write("a", 3);
+    bob.rm("a");
+    bob.sync(&mut space);
+    assert_eq!((shown(&bob, "b"), withheld(&bob)), (Some(3), 1));
+}
+
+#[test]
+fn attributes_set_on_a_held_file_after_a_save_stay() {
+    let (mut space, mut ann, mut bob) = apart();
+    ann.write("a", 2);
+    ann.sync(&mut space);
+    bob.save_by_rename("a", 3);
+    bob.sync(&mut space);
+    bob.chmod("a", 0o600);
+    bob.sync(&mut space);
+    ann.write("a", 4);
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    ann.sync(&mut space);
+    let mode = |member: &Member| member.view.node(member.at("a")).map(|node| node.mode);
+    assert_eq!((mode(&bob), mode(&ann)), (Some(0o600), Some(0o600)));
+    assert_eq!((shown(&bob, "a"), withheld(&bob)), (Some(3), 1));
+}
+
+#[test]
+fn two_contents_written_through_cut_off_handles_are_both_kept() {
+    let (mut space, mut ann, mut bob) = apart();
+    let (node, base) = (bob.at("a"), bob.open(bob.at("a")).version);
+    ann.write("a", 2);
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    bob.put_late(node, base, 3);
+    bob.put_late(node, base, 4);
+    let mut old = bob.base.clone();
+    bob.replay_on_base(&mut old);
+    bob.sync(&mut space);
+    let all: Vec<Option<u64>> = listing(&bob.view).into_values().collect();
+    assert!(all.contains(&Some(3)) && all.contains(&Some(4)), "{all:?}");
+}
+
+#[test]
 fn a_held_content_comes_back_where_the_file_was_removed() {
     let (mut space, mut ann, mut bob) = apart();
     ann.write("a", 2);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 impl<S: Store> Work<'_, S> {
     /// Applies entries in order, the journal's own commit among them, and replays the journal once at the end.
     fn apply_entries(&mut self, entries: &[Arrived]) -> Result<(), LocalError> {
-        let mut meets = false;
+        let (mut meets, mut accepted) = (false, false);
         for Arrived { entry, ready } in entries {
             for (content, file) in ready {
                 self.effects.removed_files.extend(self.effects.ready.insert(*content, *file));
@@ -30,15 +30,16 @@ impl<S: Store> Work<'_, S> {
             if own {
                 self.forget_accepted();
             }
+            accepted |= own;
         }
-        if meets && self.has_pending() {
+        // What is withheld alone keeps no more base rows than its own.
+        if (meets && self.has_pending()) || (accepted && self.only_withholds()) {
             self.replay_pending()?;
         }
         if !self.has_pending() {
             super::base::revert(&mut self.txn, self.state.slot);
         }
         self.note_changes();
-        self.give_up_ready();
         Ok(())
     }
 
@@ -52,6 +53,10 @@ impl<S: Store> Work<'_, S> {
         if matches!(applied, Err(LocalError::Away(_))) {
             held.truncate(waiting);
             self.state.session.held = held;
+        } else if applied.is_err() {
+            held.truncate(waiting);
+            let files = held.into_iter().flat_map(|arrived| arrived.ready.into_values());
+            self.state.unused_files.extend(files);
         }
         applied
     }
@@ -75,9 +80,13 @@ impl<S: Store> Work<'_, S> {
         let Some(sealed) = self.sealed().filter(|sealed| sealed.commit.number == number) else {
             return Ok(());
         };
+        let held = self.state.session.held.clone();
         let taken = self.take_answer(sealed, answer);
         // An answer that could not be taken comes again.
         self.state.session.in_flight = matches!(taken, Err(LocalError::Away(_)));
+        if self.state.session.in_flight {
+            self.state.session.held = held;
+        }
         taken
     }
 
@@ -150,10 +159,11 @@ impl<S: Store> Work<'_, S> {
     /// # Errors
     /// [`LocalError::Away`].
     pub fn park_lost(&mut self, content: Digest) -> Result<(), LocalError> {
+        self.state.session.uploading = false;
         let Some(sealed) = self.sealed() else { return Ok(()) };
         let brings = |op: &Op| op.verb.manifest().map(content_of) == Some(content);
+        // Where a replay has joined it with another meanwhile, nothing that is sealed brings it.
         if let Some(at) = sealed.commit.ops.iter().position(brings) {
-            self.state.session.uploading = false;
             self.park(sealed, at, "its content is not on this machine's disk any more".into())?;
         }
         Ok(())

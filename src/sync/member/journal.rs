@@ -105,6 +105,14 @@ impl<S: Store> Work<'_, S> {
             || [keys::JOURNAL, keys::EMBRYO, keys::WITHHELD].into_iter().any(any)
     }
 
+    /// Tells whether nothing waits but what is withheld.
+    pub fn only_withholds(&self) -> bool {
+        let none = |tag: u8| self.txn.scan_prefix(&[tag]).next().is_none();
+        self.txn.get(keys::SEALED).is_none()
+            && [keys::JOURNAL, keys::EMBRYO].into_iter().all(none)
+            && !none(keys::WITHHELD)
+    }
+
     /// Takes a node that nobody else has seen out of view and journal, where `drop` removes its only name.
     /// Returns false where it has been seen, or other ops build on it.
     pub fn forget_unseen(&mut self, drop: &Drop) -> Result<bool, LocalError> {

@@ -63,9 +63,9 @@ impl<S: Store> Replica<S> {
         self.check_writable()?;
         let taken = self.transact(now, Durability::Process, |work| {
             let replaced = if let Verb::Move(rename) = &verb { rename.replaces } else { None };
-            let touched = replaced.map_or(verb.node(), |replaced| replaced.node);
+            let touched = [Some(verb.node()), replaced.map(|replaced| replaced.node)];
             work.take(verb)?;
-            work.withhold_further(touched)
+            touched.into_iter().flatten().try_for_each(|node| work.withhold_further(node))
         });
         taken.map(|((), effects)| effects)
     }

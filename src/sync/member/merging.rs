@@ -14,7 +14,7 @@ use crate::content::{ManifestBuilder, verify};
 use crate::merge::{Attributes, FileType, MERGE_BYTES_MAX, Outcome, Versions, merge};
 use crate::model::{ChunkList, Digest, Manifest, Name, NodeId};
 use crate::rebase::{Meeting, Merger, Replayed, Replayer};
-use crate::sync::kv::{Kv, Store};
+use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::decode;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -27,7 +27,8 @@ pub trait Contents {
     /// The first `length` bytes of a backing file.
     fn read(&mut self, file: u64, length: u64) -> Option<Vec<u8>>;
 
-    /// Fills a new backing file. Returns whether that went well; if not there is no merge.
+    /// Fills a new backing file, so that it survives the loss of power. Returns whether that went well; if not there
+    /// is no merge.
     fn keep(&mut self, file: u64, bytes: &[u8]) -> bool;
 }
 
@@ -77,7 +78,8 @@ struct Joining<'a, K> {
 impl<K: Kv> Merger for Joining<'_, K> {
     fn merge(&mut self, meeting: &Meeting) -> Option<Manifest> {
         let versions = [meeting.base, meeting.local, meeting.remote];
-        if versions.iter().any(|manifest| manifest.length > MERGE_BYTES_MAX) {
+        let attributes = meeting.attributes.iter().map(|(_, manifest)| manifest);
+        if versions.into_iter().chain(attributes).any(|manifest| manifest.length > MERGE_BYTES_MAX) {
             return None;
         }
         let given = match &meeting.attributes {
@@ -226,6 +228,10 @@ impl<S: Store> Work<'_, S> {
         if !away.is_empty() {
             self.state.unused_files.extend(kept.into_iter().map(|(_, file)| file));
             return Err(LocalError::Away(away));
+        }
+        if !kept.is_empty() {
+            // Order: a joined content is safe before what went into it is let go.
+            self.durability = Durability::Power;
         }
         for (manifest, file) in kept {
             self.hold(&manifest, file);

@@ -107,6 +107,7 @@ impl<S: Store> Work<'_, S> {
             self.effects.changed.push(row);
         }
         self.follow_content(nodes);
+        self.give_up_ready();
     }
 
     /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.

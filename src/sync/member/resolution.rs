@@ -66,6 +66,8 @@ pub enum Refusal {
     Changed,
     #[error("the conflict copy is being written")]
     BeingWritten,
+    #[error("what it was changed from is not sent yet")]
+    Unsent,
 }
 
 impl Question {
@@ -90,7 +92,7 @@ impl Question {
 /// The ops that settle the conflict of `row`, to be applied together and in order.
 ///
 /// # Errors
-/// [`Refusal`], but for [`Refusal::BeingWritten`].
+/// [`Refusal`], but for [`Refusal::BeingWritten`] and [`Refusal::Unsent`].
 pub fn plan(tree: &impl Tree, row: &ConflictRow, choice: &Choice) -> Result<Vec<Verb>, Refusal> {
     let (about, member) = (row.conflict.node, row.conflict.member);
     if tree.conflict(about, member).as_ref() != Some(row) {

@@ -112,7 +112,11 @@ impl<S: Store> Work<'_, S> {
     ) -> Result<Vec<Brought>, LocalError> {
         let (index, op) = self.withheld_of(node).ok_or(Refusal::Settled)?;
         let (local, accepted) = (op.verb.manifest().cloned(), self.accepted(node));
-        let conflict = if let Verb::Put(put) = &op.verb { put.conflict.as_ref() } else { None };
+        let put_on = if let Verb::Put(put) = &op.verb { Some(put) } else { None };
+        if put_on.map(|put| put.base) != accepted.as_ref().map(|row| row.version) {
+            return Err(Refusal::Unsent.into());
+        }
+        let conflict = put_on.and_then(|put| put.conflict.as_ref());
         let base = conflict.and_then(|conflict| conflict.base).unwrap_or_default();
         let decision = match &choice {
             Choice::Ours | Choice::Merged { .. } => Decision::Local,

@@ -82,7 +82,7 @@ pub(super) struct Arriving {
 pub(super) struct SameSpace(pub bool);
 
 /// A log entry as it came, with the backing files already filled with its content.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arrived {
     pub entry: LogEntry,
     pub ready: BTreeMap<Digest, u64>,
@@ -162,7 +162,10 @@ impl<S: Store> Replica<S> {
         });
         self.state.doubts_position |= matches!(handled, Err(LocalError::History(_)));
         let arrives = behind && self.is_beyond_welcome();
-        handled.map(|((), effects)| Effects { wants_content: effects.wants_content || arrives, ..effects })
+        let ((), mut effects) = handled?;
+        effects.wants_content |= arrives;
+        effects.removed_files.append(&mut self.state.unused_files);
+        Ok(effects)
     }
 
     /// A content of the sealed commit is not to be found, nor will it ever be: the op that brings it is parked, so

@@ -124,6 +124,8 @@ pub(super) struct Work<'a, S: Store> {
     pub state: &'a mut State,
     pub effects: Effects,
     pub now: Timestamp,
+    /// How safe the transaction must be at least.
+    pub durability: Durability,
     /// What merges read and write.
     pub contents: &'a mut dyn Contents,
     /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
@@ -212,9 +214,7 @@ impl<S: Store> Replica<S> {
         if done.is_err() {
             (self.state.slot, self.state.position, self.state.identity) = before;
         }
-        let (result, mut effects) = done?;
-        effects.removed_files.append(&mut self.state.unused_files);
-        Ok((result, effects))
+        done
     }
 
     /// As [`Replica::transact`], for callers that tell nothing of what is to follow: files that can go do so with the
@@ -239,12 +239,13 @@ impl<S: Store> Replica<S> {
         let counters = self.state.counters;
         let txn = Txn::new(&self.store);
         let effects = Effects::default();
-        let mut work = Work { txn, state: &mut self.state, effects, now, contents, accepted: Vec::new() };
+        let state = &mut self.state;
+        let mut work = Work { txn, state, effects, now, durability, contents, accepted: Vec::new() };
         let result = body(&mut work)?;
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
         }
-        let (batch, effects) = (work.txn.into_batch(), work.effects);
+        let (batch, effects, durability) = (work.txn.into_batch(), work.effects, work.durability);
         self.commit(batch, durability)?;
         Ok((result, effects))
     }

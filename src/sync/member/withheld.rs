@@ -116,7 +116,9 @@ impl<S: Store> Work<'_, S> {
         let op: Option<Op> = self.read(&keys::journal(index));
         op.is_some_and(|op| match op.verb {
             Verb::Put(_) | Verb::Drop(_) => true,
-            Verb::Move(rename) => rename.replaces.is_some_and(|replaced| replaced.node == node),
+            Verb::Move(rename) => {
+                rename.replaces.is_some_and(|replaced| replaced.node == node || rename.node == node)
+            }
             _ => false,
         })
     }
