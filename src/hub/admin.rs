@@ -132,11 +132,13 @@ pub struct HostPort {
 pub struct Done {
     pub response: AdminResponse,
     pub cut: Option<Device>,
+    /// Members whose work was held are to send it again.
+    pub again: bool,
 }
 
 impl From<AdminResponse> for Done {
     fn from(response: AdminResponse) -> Done {
-        Done { response, cut: None }
+        Done { response, cut: None, again: false }
     }
 }
 
@@ -181,13 +183,13 @@ pub fn administer<K: Kv + ?Sized>(
         AdminRequest::Members { .. } => Ok(AdminResponse::Members(members(hub, txn, connected)).into()),
         AdminRequest::Invites { .. } => Ok(AdminResponse::Invites(invites(hub, txn, now())).into()),
         AdminRequest::Revoke { space, member } => match hub.revoke(txn, &member) {
-            Some(device) => Ok(Done { response: AdminResponse::Done, cut: Some(device) }),
+            Some(device) => Ok(Done { response: AdminResponse::Done, cut: Some(device), again: false }),
             None => Err(AdminError::NoSuchMember { space, member }),
         },
         AdminRequest::Log { of, before, limit, .. } => {
             Ok(AdminResponse::Log(hub.log_of(txn, &of, before, limit)).into())
         }
-        AdminRequest::Guard { space, request } => guard(hub, txn, space, request).map(Done::from),
+        AdminRequest::Guard { space, request } => guard(hub, txn, space, request),
         AdminRequest::SpaceCreate { .. }
         | AdminRequest::SpaceList
         | AdminRequest::SpaceRemove { .. }

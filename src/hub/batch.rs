@@ -75,6 +75,9 @@ impl Space {
                 if let Ok(Done { cut: Some(device), .. }) = &result {
                     self.cut(*device);
                 }
+                if result.as_ref().is_ok_and(|done| done.again) {
+                    self.sessions.values().for_each(|session| session.outbox.push_note(&FromHub::TryAgain));
+                }
                 let _ = reply.send(result.map(|done| done.response));
             }
         }

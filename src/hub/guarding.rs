@@ -1,6 +1,6 @@
 //! What an administrator asks of the guard against mass deletion.
 
-use super::admin::{AdminError, AdminResponse};
+use super::admin::{AdminError, AdminResponse, Done};
 use crate::model::{MemberName, SpaceName};
 use crate::sync::hub::{Guarded, HubSync, Rate, Undecided};
 use crate::sync::{Kv, Txn};
@@ -33,7 +33,7 @@ pub(super) fn guard<K: Kv + ?Sized>(
     txn: &mut Txn<K>,
     space: SpaceName,
     request: GuardRequest,
-) -> Result<AdminResponse, AdminError> {
+) -> Result<Done, AdminError> {
     let undecided = |undecided: Undecided, member: MemberName| match undecided {
         Undecided::NoSuchMember => AdminError::NoSuchMember { space: space.clone(), member },
         Undecided::NotHeld => AdminError::NotHeld { space: space.clone(), member },
@@ -41,7 +41,8 @@ pub(super) fn guard<K: Kv + ?Sized>(
     match request {
         GuardRequest::Set { rate } => hub.set_guard(txn, rate),
         GuardRequest::List => {
-            return Ok(AdminResponse::Guard(GuardReport { rate: hub.guard(txn), members: hub.guarded(txn) }));
+            let report = GuardReport { rate: hub.guard(txn), members: hub.guarded(txn) };
+            return Ok(AdminResponse::Guard(report).into());
         }
         GuardRequest::Release { member } => {
             hub.release(txn, &member).map_err(|error| undecided(error, member))?;
@@ -50,5 +51,5 @@ pub(super) fn guard<K: Kv + ?Sized>(
             hub.discard(txn, &member).map_err(|error| undecided(error, member))?;
         }
     }
-    Ok(AdminResponse::Done)
+    Ok(Done { response: AdminResponse::Done, cut: None, again: true })
 }

@@ -164,6 +164,8 @@ pub enum FromHub {
         id: u64,
         wanted: Vec<(NodeId, Vec<ChunkId>)>,
     },
+    /// What was held may be sent again.
+    TryAgain,
 }
 
 /// The hub's answer to a commit.
@@ -197,6 +199,10 @@ pub enum Answer {
     /// Give up all pending removals, and come again with this round or a higher one.
     GiveUp {
         round: Round,
+        reason: String,
+    },
+    /// Keep it, and send it again after a [`FromHub::TryAgain`] or in another conversation: somebody has to decide.
+    Held {
         reason: String,
     },
 }

@@ -30,7 +30,7 @@ async fn held() -> (TestHub, FakeMember, Position) {
     let position = ada.accepted(1, files, vec![]).await;
     ada.commit(2, removals(&ada, 2..10), vec![]).await;
     let answer = ada.answer(2).await;
-    assert!(matches!(&answer, Answer::Wait { reason } if reason.contains("guard")), "{answer:?}");
+    assert!(matches!(&answer, Answer::Held { reason } if reason.contains("guard")), "{answer:?}");
     (hub, ada, position)
 }
 
@@ -42,7 +42,7 @@ async fn a_held_member_is_listed_and_neither_restart_nor_reconnection_forgets_it
     hub.run().await;
     let mut ada = hub.greet(&ada.identity.clone(), ada.hello_again(Some(position))).await;
     ada.commit(2, vec![make(ada.node(50), "new", Manifest::empty())], vec![]).await;
-    assert!(matches!(ada.answer(2).await, Answer::Wait { .. }));
+    assert!(matches!(ada.answer(2).await, Answer::Held { .. }));
     let report = hub.guard_report().await;
     assert_eq!(report.rate, Rate::PerMinute(5));
     assert!(matches!(report.members[0].state, GuardState::Held { removals: 8, .. }), "{report:?}");
@@ -51,6 +51,7 @@ async fn a_held_member_is_listed_and_neither_restart_nor_reconnection_forgets_it
     assert!(matches!(error, HubError::Admin(AdminError::NoSuchMember { .. })), "{error}");
     let member = MemberName::new("ada").unwrap();
     hub.guard(GuardRequest::Release { member: member.clone() }).await.unwrap();
+    while ada.line.hear().await != FromHub::TryAgain {}
     let error = hub.guard(GuardRequest::Release { member }).await.unwrap_err();
     assert!(matches!(error, HubError::Admin(AdminError::NotHeld { .. })), "{error}");
     ada.accepted(2, removals(&ada, 2..20), vec![]).await;
@@ -61,6 +62,7 @@ async fn who_is_to_discard_is_told_so_again_until_it_comes_with_the_round_it_was
     let (hub, mut ada, position) = held().await;
     let member = MemberName::new("ada").unwrap();
     hub.guard(GuardRequest::Discard { member }).await.unwrap();
+    while ada.line.hear().await != FromHub::TryAgain {}
     ada.commit(2, removals(&ada, 2..10), vec![]).await;
     let first = ada.answer(2).await;
     // The answer was lost with the connection.

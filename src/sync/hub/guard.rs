@@ -146,7 +146,7 @@ impl HubSync {
         match row.state {
             GuardState::Free | GuardState::Released { .. } => None,
             GuardState::Held { .. } if self.guard(txn) == Rate::Any => None,
-            GuardState::Held { removals, .. } => Some(self.wait(txn, removals)),
+            GuardState::Held { removals, .. } => Some(self.hold(txn, removals)),
             GuardState::Discarding { round: Some(round) } if sealed.round >= round => {
                 self.put_guard_row(txn, member, GuardRow { state: GuardState::Free, ..row });
                 None
@@ -180,7 +180,7 @@ impl HubSync {
         }
         let state = GuardState::Held { since: now, removals: ended };
         self.put_guard_row(txn, member, GuardRow { state, ..row });
-        Some(self.wait(txn, ended))
+        Some(self.hold(txn, ended))
     }
 
     /// Counts what an accepted commit has ended.
@@ -208,7 +208,7 @@ impl HubSync {
         }
     }
 
-    fn wait<K: Kv + ?Sized>(&self, kv: &K, removals: u32) -> Answer {
+    fn hold<K: Kv + ?Sized>(&self, kv: &K, removals: u32) -> Answer {
         let most = match self.guard(kv) {
             Rate::PerMinute(most) => most,
             Rate::Any => u32::MAX,
@@ -217,7 +217,7 @@ impl HubSync {
             "the guard against mass deletion holds this member's work: {removals} removals at once, where {most} a \
              minute are allowed; an administrator decides by fl0wfs hub guard release or discard"
         );
-        Answer::Wait { reason }
+        Answer::Held { reason }
     }
 
     fn guard_row<K: Kv + ?Sized>(&self, kv: &K, member: MemberNumber) -> GuardRow {

@@ -125,6 +125,7 @@ impl<S: Store> Work<'_, S> {
                 self.state.session.waiting = Some(reason);
                 self.effects.outputs.push(SessionOutput::Wait);
             }
+            Answer::Held { reason } => self.state.session.waiting = Some(reason),
             Answer::Refuse { op, reason } => self.refused(op, reason)?,
             Answer::Forked => self.forked(),
             Answer::Accept { .. } | Answer::Reject { .. } | Answer::GiveUp { .. } => {}

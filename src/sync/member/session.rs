@@ -211,6 +211,10 @@ impl<S: Store> Work<'_, S> {
             FromHub::Answer { number, answer } => return self.answered(number, answer),
             FromHub::Barrier { id, .. } => self.effects.outputs.push(SessionOutput::Barrier { id }),
             FromHub::Role(role) => self.role(role),
+            FromHub::TryAgain => {
+                self.state.session.waiting = None;
+                self.effects.journal_grew = true;
+            }
             FromHub::Wanted { id, wanted } => self.effects.outputs.push(SessionOutput::Wanted { id, wanted }),
             FromHub::Members(members) => {
                 for (number, name) in members {

@@ -311,6 +311,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (option::of(any::<u32>()), ".{0,9}").prop_map(|(op, reason)| Answer::Refuse { op, reason }),
         Just(Answer::Forked),
         (any::<u64>(), ".{0,9}").prop_map(|(round, reason)| Answer::GiveUp { round: Round(round), reason }),
+        ".{0,9}".prop_map(|reason| Answer::Held { reason }),
     ]
 }
 
@@ -346,6 +347,7 @@ pub fn from_hub() -> impl Strategy<Value = FromHub> {
             .prop_map(|(space, head)| FromHub::Visited { space, head: head.map(Sequence) }),
         (any::<u64>(), vec((node_id(), vec(chunk(), 0..3)), 0..3))
             .prop_map(|(id, wanted)| FromHub::Wanted { id, wanted }),
+        Just(FromHub::TryAgain),
     ]
 }
 

@@ -161,6 +161,8 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("refuse", encode(&answer(Answer::Refuse { op: Some(1), reason: "role".to_owned() }))),
         ("forked", encode(&answer(Answer::Forked))),
         ("give up", encode(&answer(Answer::GiveUp { round: Round(3), reason: "guard".to_owned() }))),
+        ("held", encode(&answer(Answer::Held { reason: "guard".to_owned() }))),
+        ("try again", encode(&FromHub::TryAgain)),
         ("refused", encode(&FromHub::Refused { reason: RefuseReason::Revoked, detail: String::new() })),
         ("get", encode(&ContentRequest::Get(vec![ChunkId([7; 32])]))),
         ("damaged", encode(&ContentReply::Damaged(ChunkId([8; 32])))),

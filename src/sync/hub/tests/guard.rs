@@ -39,7 +39,7 @@ impl Author {
     }
 
     fn waits(&mut self, ops: Vec<Op>) -> bool {
-        matches!(self.answer(ops), Answer::Wait { .. })
+        matches!(self.answer(ops), Answer::Held { .. })
     }
 
     fn state(&self) -> GuardState {
