@@ -274,6 +274,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 _ => return Ok(replica.stay_shared(node)?),
             }
         };
+        let ino = self.replica.lock().ino_of(node)?;
+        if self.must_wait(ino) {
+            // Its content is on its way, and nobody waits for this.
+            return Ok(());
+        }
         let readied = self.ready_to_unshare(node)?;
         let newcomer = readied.files.first().and_then(|ino| self.newcomer_to(*ino));
         // A save by backup ends here, as where the backup is removed.

@@ -64,4 +64,8 @@ fn unshared_nodes_stay_whole_when_the_hub_forgets() {
         world.settle();
         world.restore(backup);
     });
+    run_all(SEEDS / 4, |world| {
+        world.settle();
+        world.make_anew();
+    });
 }

@@ -40,10 +40,10 @@ fn space() -> SpaceName {
     SpaceName::new("space").unwrap()
 }
 
-fn make_space() -> (MemoryKv, HubSync) {
+fn make_space(number: u8) -> (MemoryKv, HubSync) {
     let kv = MemoryKv::default();
     let mut txn = Txn::new(&kv);
-    create_space(&mut txn, space(), SpaceId([7; 16]), Timestamp::default()).expect("a new space");
+    create_space(&mut txn, space(), SpaceId([number; 16]), Timestamp::default()).expect("a new space");
     for at in 0..MEMBERS as u8 {
         let expiry = Timestamp { seconds: i64::MAX, nanos: 0 };
         let hub = HubSync::open(&txn, &space()).unwrap();
@@ -62,7 +62,7 @@ fn make_space() -> (MemoryKv, HubSync) {
 
 impl World {
     pub fn new(seed: u64) -> World {
-        let (kv, hub) = make_space();
+        let (kv, hub) = make_space(7);
         World {
             chance: Chance(seed),
             now: 1,
@@ -164,6 +164,12 @@ impl World {
     pub fn restore(&mut self, backup: (MemoryKv, Chunks)) {
         (0..MEMBERS).for_each(|at| self.disconnect(at));
         (self.kv, self.chunks) = backup;
+    }
+
+    pub fn make_anew(&mut self) {
+        (0..MEMBERS).for_each(|at| self.disconnect(at));
+        (self.kv, self.hub) = make_space(8);
+        self.chunks.clear();
     }
 
     fn disconnect(&mut self, at: usize) {
