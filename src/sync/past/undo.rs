@@ -81,8 +81,8 @@ pub struct Undo<'d, S: Store> {
     pub(super) revived: BTreeSet<NodeId>,
     pub(super) tries: u32,
     after: Option<NodeId>,
-    /// Directories whose mtime the member set last, and what it was before.
-    times: Vec<(NodeId, Timestamp)>,
+    /// What the mtimes of directories are to be: where the member set it last, what it was before; else what it is.
+    times: BTreeMap<NodeId, Timestamp>,
     pub(super) left: Vec<Left>,
     pub(super) merging: Vec<Merging>,
 }
@@ -106,7 +106,7 @@ impl<'d, S: Store> Undo<'d, S> {
             revived: BTreeSet::new(),
             tries: 0,
             after: None,
-            times: Vec::new(),
+            times: BTreeMap::new(),
             left: Vec::new(),
             merging: Vec::new(),
         };
@@ -181,8 +181,24 @@ impl<'d, S: Store> Undo<'d, S> {
         wanted
     }
 
+    /// Notes the mtimes that a name op is about to change.
+    fn note_times<K: Kv + ?Sized>(&mut self, present: &RowTree<'_, K>, verb: &Verb) {
+        let parents = match verb {
+            Verb::Make(make) => [Some(make.place.parent), None],
+            Verb::Link(link) => [Some(link.place.parent), None],
+            Verb::Drop(drop) => [Some(drop.place.parent), None],
+            Verb::Move(step) => [Some(step.from.parent), Some(step.to.parent)],
+            _ => [None, None],
+        };
+        for parent in parents.into_iter().flatten() {
+            if let Some(row) = present.node(parent) {
+                self.times.entry(parent).or_insert(row.mtime);
+            }
+        }
+    }
+
     fn times<K: Kv + ?Sized>(&mut self, present: &RowTree<'_, K>) -> Option<Verb> {
-        while let Some((node, time)) = self.times.pop() {
+        while let Some((node, time)) = self.times.pop_last() {
             if present.node(node).is_some_and(|row| row.is_directory() && row.mtime != time) {
                 let xattrs = Vec::new();
                 let set = SetMeta { node, mode: None, uid: None, gid: None, mtime: Some(time), xattrs };
@@ -196,9 +212,9 @@ impl<'d, S: Store> Undo<'d, S> {
 impl<S: Store> Steps for Undo<'_, S> {
     fn next<K: Kv + ?Sized>(&mut self, present: &RowTree<'_, K>, _: Allocate<'_>) -> Option<Verb> {
         if self.stage == Stage::Names {
-            let verb = self.names(present);
-            if verb.is_some() {
-                return verb;
+            if let Some(verb) = self.names(present) {
+                self.note_times(present, &verb);
+                return Some(verb);
             }
             self.stage = Stage::Contents;
         }
