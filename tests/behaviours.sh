@@ -55,6 +55,12 @@ f2_the_hub_sends_the_contents_that_are_wanted_and_no_others() {
     same_trees "$A" "$B"
     at_least $MIB "$(bytes_down b)" "bytes for a content of 1 MiB"
     at_most $((MIB + 256 * KIB)) "$(bytes_down b)" "bytes for a content of 1 MiB"
+    count_bytes b
+    random $((4 * KIB)) | dd of="$A/f2/kept" bs=$((4 * KIB)) seek=100 conv=notrunc status=none
+    sync_all a b
+    cmp "$A/f2/kept" "$B/f2/kept" || fail "a changed file differs"
+    at_most $((640 * KIB)) "$(bytes_down b)" "bytes for a change of 4 KiB within 1 MiB"
+    count_bytes a
     cp "$A/f2/kept" "$A/f2/copy"
     sync_all a b
     cmp "$A/f2/copy" "$B/f2/copy" || fail "the copy differs"

@@ -8,7 +8,7 @@ use super::assemble::Assembler;
 use super::content::{ContentError, Nearby, Piece, assemble, data_of};
 use super::files::Arriving;
 use super::shared::Shared;
-use crate::content;
+use crate::content::{self, CHUNK_BYTES_MAX};
 use crate::model::{ChunkId, Digest, Manifest, NodeId};
 use crate::ops::resolve_successor;
 use crate::store::Staging;
@@ -72,14 +72,14 @@ fn opened(staging: &Staging) -> io::Result<File> {
 }
 
 /// What of a content is on this machine: in the spool, or where the node's file holds the same bytes in the same place.
-struct Here<'a> {
+pub struct Here<'a> {
     shared: &'a Shared,
     content: Digest,
     file: Option<File>,
 }
 
 impl Here<'_> {
-    fn of<'a>(shared: &'a Shared, node: NodeId, manifest: &Manifest) -> Here<'a> {
+    pub fn of<'a>(shared: &'a Shared, node: NodeId, manifest: &Manifest) -> Here<'a> {
         let backing = {
             let replica = shared.volume().replica();
             let today = resolve_successor(&replica.view(), node);
@@ -97,7 +97,8 @@ impl Nearby for Here<'_> {
 
     fn piece(&self, piece: &Piece) -> Option<Vec<u8>> {
         let in_file = || {
-            let mut bytes = vec![0; usize::try_from(piece.length).ok()?];
+            let length = usize::try_from(piece.length).ok().filter(|length| *length <= CHUNK_BYTES_MAX)?;
+            let mut bytes = vec![0; length];
             self.file.as_ref()?.read_exact_at(&mut bytes, piece.offset).ok()?;
             // It may be another content, or be written at this moment: only what is the chunk counts.
             content::verify(piece.chunk, &bytes).ok().map(|()| bytes)

@@ -1,6 +1,7 @@
 //! Content files put together beside the ones in use.
 
-use crate::model::{ChunkId, Digest, NodeId};
+use super::content::Nearby;
+use crate::model::{ChunkId, Digest, Manifest, NodeId};
 use std::io;
 
 /// Where arriving content is written until it is whole.
@@ -15,6 +16,10 @@ pub trait Assembler: Send + Sync {
 
     /// A chunk of a content that is on this machine already, for work that is not sent yet.
     fn local(&self, content: Digest, chunk: ChunkId) -> Option<Vec<u8>>;
+
+    /// Chunks of a content that are on this machine: for work that is not sent yet, or in the same places of what the
+    /// node has held so far.
+    fn nearby<'a>(&'a self, node: NodeId, manifest: &Manifest) -> impl Nearby + use<'a, Self>;
 
     /// Begins a file of `length` bytes, all hole, into which `data` bytes will be written.
     fn begin(&self, length: u64, data: u64) -> io::Result<Self::Staging>;

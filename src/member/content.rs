@@ -124,15 +124,6 @@ pub trait Nearby: Send + Sync {
     }
 }
 
-/// What an assembler has of one content.
-struct Assembled<'a, A>(&'a A, Digest);
-
-impl<A: Assembler> Nearby for Assembled<'_, A> {
-    fn chunk(&self, chunk: ChunkId) -> Option<Vec<u8>> {
-        self.0.local(self.1, chunk)
-    }
-}
-
 /// The next chunks of a content, none at its end; the lists are fetched as they are come to.
 async fn next_pieces(
     connection: Option<&Connection>,
@@ -222,10 +213,11 @@ pub async fn fetch_large<A: Assembler>(
     if let Some(file) = tokio::task::block_in_place(|| assembler.copy(wanted.node, wanted.content))? {
         return Ok(file);
     }
-    let Wanted { manifest, content, .. } = wanted;
+    let Wanted { node, manifest, .. } = wanted;
     let staging = assembler.begin(manifest.length, data_of(manifest))?;
+    let nearby = tokio::task::block_in_place(|| assembler.nearby(*node, manifest));
     let write = |offset, bytes: &[u8]| assembler.write(&staging, offset, bytes);
-    assemble(Some(connection), &Assembled(assembler, *content), manifest, write).await?;
+    assemble(Some(connection), &nearby, manifest, write).await?;
     Ok(tokio::task::block_in_place(|| assembler.finish(staging))?)
 }
 

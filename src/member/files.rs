@@ -1,8 +1,10 @@
 //! Backing files as the volume and the network use them.
 
+use super::aside::Here;
 use super::assemble::Assembler;
+use super::content::Nearby;
 use super::shared::Shared;
-use crate::model::{ChunkId, Digest, NodeId};
+use crate::model::{ChunkId, Digest, Manifest, NodeId};
 use crate::store::{Backing, BackingFiles, Staging, StoreError, free_space};
 use crate::vfs::ContentFiles;
 use std::fs::File;
@@ -86,7 +88,7 @@ impl Arriving<'_> {
     }
 }
 
-impl Assembler for Arriving<'_> {
+impl<'s> Assembler for Arriving<'s> {
     type Staging = Staging;
 
     fn copy(&self, node: NodeId, content: Digest) -> io::Result<Option<u64>> {
@@ -108,6 +110,10 @@ impl Assembler for Arriving<'_> {
 
     fn local(&self, content: Digest, chunk: ChunkId) -> Option<Vec<u8>> {
         self.0.volume().replica().spooled(content, chunk)
+    }
+
+    fn nearby<'a>(&'a self, node: NodeId, manifest: &Manifest) -> impl Nearby + use<'a, 's> {
+        Here::of(self.0, node, manifest)
     }
 
     fn begin(&self, length: u64, data: u64) -> io::Result<Staging> {
