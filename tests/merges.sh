@@ -76,7 +76,33 @@ s5_saves_of_every_shape_are_merged() {
     no_conflicts
 }
 
+attributes_say_how_files_are_merged() {
+    step "an attributes file says otherwise, and one that cannot be read is named and stops merging"
+    mkdir "$A/logs" && printf '# how\n*.lock binary\n/logs/** union\n' >"$A/.fl0wattributes" && seq 9 >"$A/x.lock" &&
+        seq 9 >"$A/logs/l"
+    sync_all a b
+    here() { sed -i 's/^1$/one/' "$A/x.lock" && echo here >>"$A/logs/l"; }
+    there() { sed -i 's/^9$/nine/' "$B/x.lock" && echo there >>"$B/logs/l"; }
+    apart here there
+    same "$(ls "$A" | grep -c 'x (conflict .).lock')" 1 "copies of a file that is never merged"
+    same "$(sort "$A/logs/l")" "$( (seq 9; echo here; echo there) | sort)" "the union"
+    expect 0 fl a resolve "$A/x.lock" --theirs
+    sync_all a b
+    printf '*.txt poem\n' >"$A/.fl0wattributes" && seq 9 >"$A/y.txt"
+    sync_all a b
+    fl b status "$B" >"$WORK/status"
+    grep -q '.fl0wattributes: attributes, line 1' "$WORK/status" || fail "status says: $(cat "$WORK/status")"
+    here() { sed -i 's/^1$/one/' "$A/y.txt"; }
+    there() { sed -i 's/^9$/nine/' "$B/y.txt"; }
+    apart here there
+    same "$(ls "$A" | grep -c 'y (conflict .).txt')" 1 "copies while the attributes cannot be read"
+    rm "$A/.fl0wattributes"
+    expect 0 fl a resolve "$A/y.txt" --both
+    sync_all a b
+}
+
 run_rows p
 run_rows c
 run_rows s
+attributes_say_how_files_are_merged
 finish

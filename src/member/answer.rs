@@ -1,5 +1,6 @@
 //! What a mounted member answers on its control socket.
 
+use super::attributes;
 use super::config::RemoteName;
 use super::conflicts;
 use super::control::{
@@ -74,7 +75,8 @@ impl MemberHandler {
 
     pub(super) fn status(&self) -> StatusReport {
         let standing = self.shared.standing();
-        let bad_patterns = self.shared.volume().bad_patterns();
+        let mut bad_patterns = self.shared.volume().bad_patterns();
+        bad_patterns.extend(attributes::problem(&self.shared));
         let replica = self.shared.volume().replica();
         let identity = replica.identity();
         let pending = replica.pending();

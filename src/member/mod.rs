@@ -15,6 +15,7 @@ pub mod control;
 mod answer;
 mod aside;
 mod assemble;
+mod attributes;
 mod bring;
 mod conflicts;
 mod content;
