@@ -102,7 +102,7 @@ pub fn run_all(seeds: Range<u64>) -> Result<Tally, (u64, Failure)> {
                 }
             }
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if done % SEEDS_PER_LINE == 0 {
+            if done.is_multiple_of(SEEDS_PER_LINE) {
                 println!("{done} seeds in {} s", began.elapsed().as_secs());
             }
         }

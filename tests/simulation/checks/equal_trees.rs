@@ -10,7 +10,7 @@ use fl0wfs::model::Body;
 pub fn equal_trees(hub: &Hub, members: &[Member]) -> Checked {
     let fails = |detail: String| Err(Failure::new(Check::EqualTrees, detail));
     let told = &hub.history.reference;
-    let tree = hub.sync.with_tree(&hub.disk, |tree| Reference::of_tree(tree));
+    let tree = hub.sync.with_tree(&hub.disk, Reference::of_tree);
     if let Some(difference) = tree.difference(told) {
         return fails(format!("the hub's tree differs from what the log says: {difference}"));
     }
