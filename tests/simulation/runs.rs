@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Seeds in the ordinary run of all tests.
-const SEEDS_PER_RUN: u64 = 200;
+const SEEDS_PER_RUN: u64 = 1_000;
 /// A line of progress for so many.
 const SEEDS_PER_LINE: u64 = 1_000;
 

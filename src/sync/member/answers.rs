@@ -82,7 +82,7 @@ impl<S: Store> Work<'_, S> {
         };
         let held = self.state.session.held.clone();
         let taken = self.take_answer(sealed, answer);
-        // An answer that could not be taken comes again.
+        // An answer that could not be taken comes again, and meets what was held back for it.
         self.state.session.in_flight = matches!(taken, Err(LocalError::Away(_)));
         if self.state.session.in_flight {
             self.state.session.held = held;

@@ -2,7 +2,7 @@
 //! before its work came, and other bytes. What a restored hub or the loss of power leaves needs no other cause.
 
 use crate::failure::{Check, Checked, Failure, ensure};
-use crate::hub::History;
+use crate::hub::{History, Noted};
 use crate::telling;
 use fl0wfs::model::{Conflict, ConflictKind, Node, NodeId};
 use fl0wfs::ops::{Make, Put, Verb};
@@ -50,15 +50,12 @@ fn place_in(history: &History, position: Option<Position>) -> Option<usize> {
 fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: usize) -> bool {
     let met = history.entries.get(since..).unwrap_or_default();
     let mut others = met.iter().filter(|noted| noted.member != entry.member);
+    let same = history.stamps.same_file(conflict.node);
+    let about = |noted: &Noted| noted.nodes.iter().any(|node| same.contains(node));
     match conflict.kind {
+        ConflictKind::PutPut | ConflictKind::DropPut => others.any(about),
         // What was in the way may be anything above or beside the node, or what was to change places with it.
-        ConflictKind::MakeMake | ConflictKind::MoveMove | ConflictKind::Cycle | ConflictKind::Dropped => {
-            others.any(|noted| noted.changes_names)
-        }
-        _ => {
-            let same = history.stamps.same_file(conflict.node);
-            others.any(|noted| noted.nodes.iter().any(|node| same.contains(node)))
-        }
+        _ => others.any(|noted| noted.changes_names || about(noted)),
     }
 }
 

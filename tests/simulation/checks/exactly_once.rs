@@ -12,8 +12,8 @@ pub fn exactly_once(history: &History, entry: &LogEntry) -> Checked {
         format!("commit {commit:?} is in the log twice, again at {}", entry.sequence)
     })?;
     for op in &entry.ops {
-        let Some((stamp, _)) = history.stamps.of(op.time) else { continue };
-        let before = history.commits.get(&stamp);
+        let Some(key) = history.key_of(op) else { continue };
+        let before = history.commits.get(&key);
         ensure(before.is_none(), Check::ExactlyOnce, || {
             format!(
                 "an op of commit {before:?} is in the log again at {}: {}",

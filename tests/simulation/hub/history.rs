@@ -11,7 +11,7 @@ use fl0wfs::ops::{Op, Origin, Verb};
 use fl0wfs::sync::member::content_of;
 use fl0wfs::wire::{LogEntry, Position};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Whose commit it was, and the nodes that it was about.
@@ -24,6 +24,8 @@ pub struct Noted {
     pub nodes: Vec<NodeId>,
 }
 
+pub type OpKey = (u32, NodeId, std::mem::Discriminant<Verb>);
+
 #[derive(Clone)]
 pub struct History {
     pub stamps: Stamps,
@@ -33,8 +35,8 @@ pub struct History {
     /// Contents that some version has, and the chunks of all of them.
     pub logged: BTreeSet<Digest>,
     pub chunks: BTreeSet<ChunkId>,
-    /// The commit that each stamped op is in.
-    pub commits: BTreeMap<u32, (MemberNumber, CommitNumber)>,
+    /// The commit that each op is in, by its stamp and what it is about.
+    pub commits: HashMap<OpKey, (MemberNumber, CommitNumber)>,
     pub numbers: BTreeSet<(MemberNumber, CommitNumber)>,
     pub conflicts: u64,
     pub merges: u64,
@@ -60,7 +62,7 @@ impl History {
             entries: Vec::new(),
             logged: BTreeSet::new(),
             chunks: BTreeSet::new(),
-            commits: BTreeMap::new(),
+            commits: HashMap::new(),
             numbers: BTreeSet::new(),
             conflicts: 0,
             merges: 0,
@@ -111,8 +113,8 @@ impl History {
         let commit = (entry.member, entry.number);
         self.numbers.insert(commit);
         for op in &entry.ops {
-            if let Some((stamp, _)) = self.stamps.of(op.time) {
-                self.commits.insert(stamp, commit);
+            if let Some(key) = self.key_of(op) {
+                self.commits.insert(key, commit);
             }
             if let Verb::Move(step) = &op.verb
                 && let Some(replaced) = step.replaces.filter(|_| !step.exchange)
@@ -127,6 +129,13 @@ impl History {
             self.merges += u64::from(matches!(op.verb.came_from(), Some(Origin::Merged(_))));
         }
         self.reference.take(entry);
+    }
+
+    /// What tells an op from all others: its stamp, its node and its verb. A directory that comes back for the sake of an
+    /// op has that one's stamp.
+    pub fn key_of(&self, op: &Op) -> Option<OpKey> {
+        let (stamp, _) = self.stamps.of(op.time)?;
+        Some((stamp, op.verb.node(), std::mem::discriminant(&op.verb)))
     }
 
     /// The hub has another log from here on: an older state of this one, or a new one.

@@ -6,7 +6,7 @@ mod conversation;
 mod history;
 
 pub use conversation::{Down, Up, hello_of};
-pub use history::History;
+pub use history::{History, Noted};
 
 use super::clock::Stamps;
 use super::disk::{Death, Disk, Party};
