@@ -58,7 +58,19 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 self.work(|replica| Ok(((), replica.disproven(now(), was, found)?)))?;
             }
         }
-        Ok(self.replica.lock().proven(&whole)?)
+        self.replica.lock().proven(&whole)?;
+        self.read_held_again()
+    }
+
+    /// What waits with a content whose file is lost may find it in another.
+    fn read_held_again(&self) -> Result<(), VfsError> {
+        let held = self.replica.lock().held_files();
+        for (content, file) in held {
+            if content_of(&self.describe(file)?) != content {
+                self.replica.lock().not_held(content, file)?;
+            }
+        }
+        Ok(())
     }
 
     /// What nobody is told of is what its file holds: where the power took that, it is empty.

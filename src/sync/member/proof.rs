@@ -6,11 +6,12 @@
 //! never put over what was there before.
 
 use super::keys;
-use super::records::{Backing, Ino, Inode, content_of};
+use super::records::{Backing, Held, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, Digest, Manifest, Timestamp, Version};
 use crate::ops::{Op, Verb};
 use crate::sync::kv::{Durability, Kv, Store, WriteError};
+use crate::wire::decode;
 
 /// A backing file that a row says holds a content, which nobody has made sure of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,24 @@ impl<S: Store> Replica<S> {
     ) -> Result<Effects, LocalError> {
         let taken = self.transact(now, Durability::Process, |work| work.disproven(was, found));
         taken.map(|((), effects)| effects)
+    }
+
+    /// The files that are held for pending ops, by content.
+    pub fn held_files(&self) -> Vec<(Digest, u64)> {
+        let rows = self.store.scan_prefix(&[keys::HELD]);
+        let file = |value: &[u8]| decode::<Held>("held file", value).expect("records of ours decode").file;
+        rows.filter_map(|(key, value)| Some((Digest(*key.last_chunk()?), file(&value)))).collect()
+    }
+
+    /// A held file does not hold its content any more: another file that has it may serve, or none does.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn not_held(&mut self, content: Digest, file: u64) -> Result<(), LocalError> {
+        self.transact_quietly(Durability::Process, |work| {
+            work.stop_holding(content, file);
+            Ok(())
+        })
     }
 
     /// The power went while this inode was written: what is found of it is no successor of what was there before, but

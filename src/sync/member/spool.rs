@@ -86,6 +86,14 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// The file is no use for the ops that wait with this content.
+    pub fn stop_holding(&mut self, content: Digest, file: u64) {
+        if let Some(held) = self.held(content).filter(|held| held.file == file) {
+            self.txn.remove(keys::held(content));
+            self.effects.removed_files.extend(Some(file).filter(|_| held.orphaned));
+        }
+    }
+
     /// The file's inode gives it up: it goes, unless it is held.
     pub fn give_up_file(&mut self, content: Option<Digest>, file: u64) {
         let held = content.and_then(|content| self.held(content)).filter(|held| held.file == file);

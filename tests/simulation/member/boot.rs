@@ -63,6 +63,12 @@ impl Member {
             self.done(disproven);
         }
         self.replica.proven(&whole).expect("there is room at the start");
+        for (content, file) in self.replica.held_files() {
+            let found = super::manifest_of(&self.disk.file(file).unwrap_or_default()).0;
+            if content_of(&found) != content {
+                self.replica.not_held(content, file).expect("there is room at the start");
+            }
+        }
     }
 
     /// Makes sure of contents that nobody has synced.
