@@ -208,11 +208,12 @@ n2_the_space_is_followed_live() {
     same "$(value path <"$WORK/n2.feed" | tr '\n' ' ')" "n2/in/f n2/in/f n2/in/f n2/in/f n2/in/g " "the feed"
     same "$(value version <"$WORK/n2.feed" | tr '\n' ' ')" "1 2 3 4 1 " "the versions of the feed"
     kill "$feed" && wait "$feed" 2>/dev/null
-    FL0WFS_HOME=$(home_of b) "$FL0WFS" log --follow "$B" >"$WORK/n2.feed" 2>&1 &
+    FL0WFS_HOME=$(home_of b) "$FL0WFS" log --follow -n 1 "$B" >"$WORK/n2.feed" 2>&1 &
     feed=$!
+    must 20 "the feed does not begin" test -s "$WORK/n2.feed"
     umount_member b
     must 20 "the feed outlives the mount" is_gone "$feed"
-    wait "$feed" || fail "a mount's end is an error for its feed"
+    wait "$feed" || fail "a mount's end is an error for its feed: $(tail -n 3 "$WORK/n2.feed")"
     mount_member b
     sync_all b
 }

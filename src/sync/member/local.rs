@@ -6,7 +6,7 @@ use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, Node, NodeId, Owner, Place, Timestamp, Version, Xattrs};
 use crate::ops::{Change, Make, Op, Rejection, SetMeta, Tree, TreeMut, Verb, apply};
 use crate::sync::kv::{Durability, Kv, Store};
-use crate::wire::{decode, encode};
+use crate::wire::{RowKey, decode, encode};
 
 impl<S: Store> Replica<S> {
     /// Makes a node. A regular file is in the view at once, and in the journal with its first flush point.
@@ -159,11 +159,21 @@ impl<S: Store> Work<'_, S> {
     /// Takes a node out of the view as if it had never been. The base's row of the name stays kept: other ops
     /// that wait may concern the same name, whereas nobody else knows the node.
     pub fn erase(&mut self, node: NodeId, place: &Place) {
-        self.view_mut().write(vec![
+        let mut changes = vec![
             Change::Name { place: place.clone(), was: Some(node), now: None },
             Change::Node(node, None),
-        ]);
-        self.unkeep(&[crate::wire::RowKey::place(node, place), crate::wire::RowKey::node(node)]);
+        ];
+        let mut rows = vec![RowKey::place(node, place), RowKey::node(node)];
+        // A conflict that only this node kept open goes with it.
+        let view = self.view();
+        let own = view.conflicts_of(node).into_iter().map(|member| (node, member));
+        for (about, member) in own.chain(view.conflict_of_copy(node)) {
+            let was = view.conflict(about, member);
+            changes.push(Change::Conflict { node: about, member, was, now: None });
+            rows.extend([RowKey::conflict(about, member), RowKey::copy(node)]);
+        }
+        self.view_mut().write(changes);
+        self.unkeep(&rows);
     }
 
     /// Stops keeping base rows that equal the view's again.
