@@ -138,7 +138,7 @@ f5_a_deletion_is_an_entry_with_md5_0_and_no_content() {
     gone "$B/f5/file" "$C/f5/file"
     for member in a b c; do
         same "$(log_md5s $member f5/file)" "$md5"$'\n'0 "the history at $member"
-        history_of $member f5/file | tail -n 1 | grep -q '"op":"deleted",.*"version":2,.*{"md5":"0"}' ||
+        history_of $member f5/file | tail -n 1 | any '"op":"deleted",.*"version":2,.*{"md5":"0"}' ||
             fail "the tombstone at $member: $(history_of $member f5/file)"
         at_most $((24 * KIB)) $(($(bytes_up $member) + $(bytes_down $member))) "bytes of a deletion at $member"
     done
@@ -197,7 +197,7 @@ f8_deleted_and_made_again_is_a_live_file() {
         [ -f "$dir/empty" ] && [ ! -s "$dir/empty" ] && [ -f "$dir/emptied" ] && [ ! -s "$dir/emptied" ] ||
             fail "an empty file is none at $member"
         same "$(log_md5s $member f8/empty)" "$(md5_of /dev/null)" "the tag of an empty file"
-        log_md5s $member f8/again | tail -n 1 | grep -qx "$(echo second | md5sum | cut -c-32)" || fail "the newest tag"
+        log_md5s $member f8/again | tail -n 1 | any -x "$(echo second | md5sum | cut -c-32)" || fail "the newest tag"
     done
     rm "$C/f8/again" && echo "third" >"$B/f8/empty"
     sync_all b c a

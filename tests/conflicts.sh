@@ -16,7 +16,7 @@ copy_of() { printf '%s (conflict b)%s' "${1%.*}" ".${1##*.}"; }
 resolve() { local member=$1 path=$2; shift 2; fl "$member" resolve "$WORK/$member/$path" "$@"; }
 md5_text() { printf '%s' "$1" | md5sum | cut -d' ' -f1; }
 # has_md5 MEMBER PATH TEXT: some version of what ever stood there was this text.
-has_md5() { log_md5s "$1" "$2" | grep -qx "$(md5_text "$3")" || fail "the history of $2 lacks \"$3\""; }
+has_md5() { log_md5s "$1" "$2" | any -x "$(md5_text "$3")" || fail "the history of $2 lacks \"$3\""; }
 
 # clash PATH A B: a writes one text and b another without hearing of each other; the hub hears of a's first.
 clash() {
@@ -228,7 +228,7 @@ held_through_everything() {
     printf 'appended' >&"$writer" && exec {writer}>&-
     expect 0 fl b sync "$B"
     cmp -s "$B/p11/held.bin" <(printf 'saved 3\001\0appended') || fail "what was appended is lost"
-    ! log_md5s a p11/held.bin | grep -qxE "$(printf 'saved 3\001\0' | md5sum | cut -c-32)|$(md5_of "$B/p11/held.bin")" ||
+    ! log_md5s a p11/held.bin | any -xE "$(printf 'saved 3\001\0' | md5sum | cut -c-32)|$(md5_of "$B/p11/held.bin")" ||
         fail "what is held was sent"
     same "$(ls "$A/p11")" "$(ls "$B/p11")" "names"
     umount_member b
@@ -262,7 +262,7 @@ p11_what_is_held_stays_as_it_is_and_unsent_until_somebody_decides() {
     held p11/theirs.bin
     expect 0 resolve b p11/theirs.bin --theirs
     settled_everywhere p11/theirs.bin "by a"
-    log_md5s c p11/theirs.bin | grep -qx "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
+    log_md5s c p11/theirs.bin | any -x "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
 
     held p11/both.bin
     exec {reader}<"$B/p11/both.bin"
@@ -276,7 +276,7 @@ p11_what_is_held_stays_as_it_is_and_unsent_until_somebody_decides() {
     printf 'by both\001\0' >"$WORK/merged"
     expect 0 resolve b p11/merged.bin --merged "$WORK/merged"
     settled_everywhere p11/merged.bin "by both"
-    log_md5s c p11/merged.bin | grep -qx "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
+    log_md5s c p11/merged.bin | any -x "$(printf 'by b\001\0' | md5sum | cut -c-32)" || fail "what b had is nowhere"
 
     printf 'one\ntwo\nthree\n' >"$A/p11/plan.txt" && sync_all a b c
     clash_held p11/plan.txt
@@ -317,7 +317,7 @@ every_choice() {
     settled_everywhere "$file" "by b"
 
     # Both contents are in history, so whoever wants the other one writes it again.
-    log_md5s c "$file" | grep -qx "$(printf 'by a\001\0' | md5sum | cut -c-32)" ||
+    log_md5s c "$file" | any -x "$(printf 'by a\001\0' | md5sum | cut -c-32)" ||
         fail "what stood there is not in history"
     printf 'by a\001\0' >"$C/$file"
     settled_everywhere "$file" "by a"
@@ -411,7 +411,7 @@ text_conflict() {
 # no_markers: in no file of any member, and in no version of the file that was.
 no_markers() {
     ! grep -rlE '^(<<<<<<<|>>>>>>>|[|]{7})' "$A" "$B" "$C" || fail "there are markers in a live file"
-    ! log_md5s a "p13/$1" | grep -qx "$MARKED" || fail "there are markers in a version"
+    ! log_md5s a "p13/$1" | any -x "$MARKED" || fail "there are markers in a version"
 }
 
 p13_conflict_markers_never_get_into_a_live_file() {

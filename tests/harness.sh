@@ -327,6 +327,8 @@ same_trees() {
     done
 }
 
+# any GREP-ARGUMENT...: a line of the input is so. Reads to the end, so that whoever writes is never cut off.
+any() { grep "$@" >/dev/null; }
 has() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 md5_of() { md5sum <"$1" | cut -d' ' -f1; }
 

@@ -32,7 +32,7 @@ step "mount -t fl0wfs, and options of the system"
 mount -t fl0wfs "work:$SPACE" "$A" -o rw,_netdev,nofail,x-systemd.automount,noatime || fail "mount -t fl0wfs failed"
 daemon_of
 grep -q " $A .* fuse.fl0wfs work:$SPACE .*" /proc/self/mountinfo || fail "the table of mounts does not show it"
-findmnt -no OPTIONS "$A" | grep -q 'nosuid,nodev' || fail "not nosuid,nodev: $(findmnt -no OPTIONS "$A")"
+findmnt -no OPTIONS "$A" | any 'nosuid,nodev' || fail "not nosuid,nodev: $(findmnt -no OPTIONS "$A")"
 echo "written" >"$A/file" || fail "the mount cannot be written"
 unmounted
 

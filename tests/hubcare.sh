@@ -24,9 +24,9 @@ c12_who_is_invited_joined_and_connected_is_listed() {
     local url
     url=$(invite --role reader --uses 2 --ttl 2h)
     same "$(invites_open)" 1 "open invites"
-    hub members "$SPACE" | grep -q '^invite [0-9a-f]*  reader  good for 2 devices until ' || fail "the invite is not listed"
+    hub members "$SPACE" | any '^invite [0-9a-f]*  reader  good for 2 devices until ' || fail "the invite is not listed"
     expect 0 fl guest join "$url" --as work --name guest
-    hub members "$SPACE" | grep -q '^invite .* good for 1 device until ' || fail "a use of the invite is not counted"
+    hub members "$SPACE" | any '^invite .* good for 1 device until ' || fail "a use of the invite is not counted"
     [[ $(member_line guest) == "guest  reader  joined, never mounted" ]] || fail "who joined is: $(member_line guest)"
     expect 0 fl other join "$url" --as work --name other
     same "$(invites_open)" 0 "open invites when all are used"
@@ -211,7 +211,7 @@ a_flipped_bit_in_the_store_is_found_named_and_repaired() {
 
 # files_in DIR: how many there are.
 files_in() { find "$1" -type f | wc -l; }
-held() { hub guard list "$SPACE" --json | grep -q "\"member\":\"$1\".*\"state\":\"held\"\|\"state\":\"held\".*\"member\":\"$1\""; }
+held() { hub guard list "$SPACE" --json | any "\"member\":\"$1\".*\"state\":\"held\"\|\"state\":\"held\".*\"member\":\"$1\""; }
 
 # hold_a NAME: a removes a directory of 60 files, and the guard holds it.
 hold_a() {

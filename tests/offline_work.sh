@@ -273,7 +273,7 @@ s10_the_accepted_rename_stays() {
         has "$C/$1/of-$2" x && [ ! -e "$C/$1/of-$3" ] && [ ! -e "$C/$1/f" ] || fail "the file is: $(find "$C/$1")"
         same "$(find "$C/$1" -name in | wc -l)" 1 "files below the moved directories"
         for path in of-$2 "$([ "$3" = a ] && echo p || echo q)"; do
-            fl c log --json "$C/$1/$path" | grep -q "\"member\":\"$3\".*\"op\":\"conflict\"" ||
+            fl c log --json "$C/$1/$path" | any "\"member\":\"$3\".*\"op\":\"conflict\"" ||
                 fail "the move of $1/$path that $3 made in vain is not in its history"
         done
         expect 0 fl c conflicts "$C"
