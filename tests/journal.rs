@@ -3,7 +3,6 @@
     clippy::disallowed_methods,
     reason = "a test measures time and memory, and works in a directory of its own"
 )]
-#![allow(clippy::disallowed_methods, reason = "a test with a clock, which looks at its own memory")]
 
 use fl0wfs::content::ManifestBuilder;
 use fl0wfs::model::{
