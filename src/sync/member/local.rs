@@ -159,10 +159,8 @@ impl<S: Store> Work<'_, S> {
     /// Takes a node out of the view as if it had never been. The base's row of the name stays kept: other ops
     /// that wait may concern the same name, whereas nobody else knows the node.
     pub fn erase(&mut self, node: NodeId, place: &Place) {
-        let mut changes = vec![
-            Change::Name { place: place.clone(), was: Some(node), now: None },
-            Change::Node(node, None),
-        ];
+        let mut changes =
+            vec![Change::Name { place: place.clone(), was: Some(node), now: None }, Change::Node(node, None)];
         let mut rows = vec![RowKey::place(node, place), RowKey::node(node)];
         // A conflict that only this node kept open goes with it.
         let view = self.view();
