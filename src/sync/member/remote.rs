@@ -36,7 +36,8 @@ impl<S: Store> Work<'_, S> {
     pub fn apply_entry(&mut self, entry: &LogEntry) -> Result<bool, Rejection> {
         let rows = self.base_changes(entry.member, &entry.ops)?;
         let ends_conflict = entry.ops.iter().any(|op| self.ends_conflict(&op.verb));
-        let touched = write_base(&mut self.txn, self.state.slot, rows) || ends_conflict;
+        let conflicts = ends_conflict || rows.keys().any(|key| self.is_conflict_of_pending(key));
+        let touched = write_base(&mut self.txn, self.state.slot, rows) || conflicts;
         let moves = |op: &Op| matches!(op.verb, Verb::Move(_));
         // A cycle shows in no single row: two moves always meet.
         let meets =
@@ -54,6 +55,14 @@ impl<S: Store> Work<'_, S> {
             _ => None,
         };
         node.is_some_and(|node| !self.view().conflicts_of(node).is_empty())
+    }
+
+    /// Tells whether a row is a conflict of a node that pending ops are about: they may end it.
+    fn is_conflict_of_pending(&self, key: &[u8]) -> bool {
+        let Ok(Row::Conflict(node, _)) = decode_row_key(&key[2..]) else { return false };
+        let sealed = || self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
+        self.txn.scan_prefix(&keys::pending_of(node)).next().is_some()
+            || sealed().iter().any(|op| op.verb.node() == node)
     }
 
     /// Counts the sealed commit among the base before a snapshot replaces it, so that the rest of the journal
