@@ -36,6 +36,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
 
     /// Records a conflict that no other op carries.
     pub(super) fn record(&mut self, kind: ConflictKind, node: NodeId, base: Version) {
+        if kind == ConflictKind::DropPut && self.unseen.contains(&node) {
+            // What is in a file that nobody else has seen met only work of this member's own.
+            return;
+        }
         let conflict = self.conflict(kind, node, base);
         self.result.conflicts.push(conflict.clone());
         // A record applies to any tree.

@@ -113,11 +113,11 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         Some(conflict)
     }
 
-    /// Tells whether a node can have a copy: it is none itself, and has none of this member's.
+    /// Tells whether a node can have a copy: it is none itself, has none of this member's, and somebody else has seen it.
     pub(super) fn may_get_copy(&self, node: NodeId) -> bool {
         let row = self.tree.conflict(node, self.replayer.author);
         let has_one = row.and_then(|row| row.copy).is_some_and(|copy| self.tree.node(copy).is_some());
-        !has_one && self.tree.conflict_of_copy(node).is_none()
+        !has_one && self.tree.conflict_of_copy(node).is_none() && !self.unseen.contains(&node)
     }
 
     fn make_free(&mut self, mut make: Make) -> NodeId {

@@ -29,6 +29,8 @@ pub struct Rebase<'t, 'r, T, O> {
     pub(super) began: BTreeMap<NodeId, Place>,
     /// Nodes that this replay made or brought back.
     made: BTreeSet<NodeId>,
+    /// Those of them that nobody else has ever seen.
+    pub(super) unseen: BTreeSet<NodeId>,
     /// Versions in which nodes came back with contents that this member had never seen.
     pub(super) removed_contents: BTreeMap<NodeId, Version>,
     /// Names that the other side had made when this member made them.
@@ -101,6 +103,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             diverted: BTreeMap::new(),
             began: BTreeMap::new(),
             made: BTreeSet::new(),
+            unseen: BTreeSet::new(),
             removed_contents: BTreeMap::new(),
             shared: BTreeSet::new(),
             edited: BTreeSet::new(),
@@ -180,6 +183,11 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
     pub(super) fn emit(&mut self, verb: Verb) -> Result<Option<Succession>, Rejection> {
         let op = Op { time: self.time, verb };
         let changes = apply(self.tree, self.replayer.author, &op)?;
+        if let Verb::Make(make) = &op.verb
+            && self.tree.tombstone(make.node).is_none()
+        {
+            self.unseen.insert(make.node);
+        }
         let succession = Succession::among(&changes);
         self.successions.extend(succession.filter(|made| self.meant != Some(*made)));
         self.tree.write(changes);
