@@ -116,9 +116,10 @@ impl Driver {
         let _ = ask.send(hello);
     }
 
-    fn take_message(&mut self, message: FromHub) {
-        let ready = match &message {
-            FromHub::Entry { entry, inline } => self.write_inline(entry, inline),
+    fn take_message(&mut self, mut message: FromHub) {
+        let ready = match &mut message {
+            // What came along is in files from here on: the message, which may have to come again, goes without it.
+            FromHub::Entry { entry, inline } => self.write_inline(entry, &std::mem::take(inline)),
             _ => BTreeMap::new(),
         };
         match self.handle(message, ready) {

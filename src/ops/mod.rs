@@ -9,6 +9,7 @@
 //! This layer does not decide what to do after a rejection; that is `rebase`.
 
 mod apply;
+mod likeness;
 mod limits;
 mod memory;
 mod names;

@@ -2,7 +2,7 @@
 
 use super::replay::{NO_VERSION, Rebase, Spot};
 use super::was::Was;
-use crate::model::{Body, Conflict, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version, Xattrs};
+use crate::model::{Body, Conflict, ConflictKind, Manifest, Node, NodeId, Place, Timestamp, Version};
 use crate::ops::{Attributes, ConflictRow, Drop, Make, Move, Origin, Put, SetMeta, TreeMut, Verb};
 
 /// A content on its way to a file, with what comes along.
@@ -19,10 +19,9 @@ pub(super) struct Content {
 impl Content {
     /// A live file's content and attributes, to be taken from it.
     pub fn of_holder(holder: NodeId, place: Place, node: Node) -> Option<Content> {
+        let (attributes, holder) = (Some(Attributes::of(&node)), Some((holder, place)));
         let Body::File(manifest) = node.body else { return None };
-        let attributes = Attributes { mode: node.mode, owner: Some(node.owner), xattrs: node.xattrs };
-        let holder = Some((holder, place));
-        Some(Content { attributes: Some(attributes), holder, ..Content::plain(manifest, node.mtime) })
+        Some(Content { attributes, holder, ..Content::plain(manifest, node.mtime) })
     }
 
     /// A content alone.
@@ -162,10 +161,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     /// A copy never gets a copy: the losing content becomes a version, and the accepted one again on top.
     fn lose_on_copy(&mut self, copy: NodeId, accepted: Node, content: Content) -> Spot {
         let lost = self.put_next(Spot { node: copy, version: accepted.version }, content, None);
-        let Node { body: Body::File(manifest), mode, owner, mtime, xattrs, .. } = accepted else {
-            return lost;
-        };
-        let attributes = Some(Attributes { mode, owner: Some(owner), xattrs });
+        let attributes = Some(Attributes::of(&accepted));
+        let Node { body: Body::File(manifest), mtime, .. } = accepted else { return lost };
         self.put_next(lost, Content { attributes, ..Content::plain(manifest, mtime) }, None);
         lost
     }
@@ -227,16 +224,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
 
     /// Equal content still may come with other attributes: those of a save by rename are the later ones.
     pub(super) fn take_over_attributes(&mut self, id: NodeId, node: &Node, attributes: Option<Attributes>) {
-        let Some(attributes) = attributes else { return };
-        let set = SetMeta {
-            node: id,
-            mode: Some(attributes.mode).filter(|mode| *mode != node.mode),
-            uid: attributes.owner.map(|owner| owner.uid).filter(|uid| *uid != node.owner.uid),
-            gid: attributes.owner.map(|owner| owner.gid).filter(|gid| *gid != node.owner.gid),
-            mtime: None,
-            xattrs: xattr_changes(&node.xattrs, attributes.xattrs),
-        };
-        if has_effect(&set) {
+        if let Some(set) = attributes.and_then(|wanted| SetMeta::towards(id, node, &wanted, None)) {
             self.emit_or_record(Verb::SetMeta(set));
         }
     }
@@ -248,7 +236,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             self.emit_or_record(Verb::SetMeta(SetMeta { node: content.node, ..set.clone() }));
             // The time belongs to the content, and that is not here.
             set.mtime = None;
-            if !has_effect(&set) {
+            if !set.has_effect() {
                 return;
             }
         }
@@ -266,17 +254,4 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn content_before(&self, old: NodeId, was: &Was) -> Spot {
         self.locate(old, was.before.unwrap_or(NO_VERSION))
     }
-}
-
-fn has_effect(set: &SetMeta) -> bool {
-    let plain = set.mode.is_some() || set.uid.is_some() || set.gid.is_some() || set.mtime.is_some();
-    plain || !set.xattrs.is_empty()
-}
-
-fn xattr_changes(now: &Xattrs, wanted: Xattrs) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    let removed = now.keys().filter(|name| !wanted.contains_key(*name)).map(|name| (name.clone(), None));
-    let mut changes: Vec<_> = removed.collect();
-    let differing = wanted.into_iter().filter(|(name, value)| now.get(name) != Some(value));
-    changes.extend(differing.map(|(name, value)| (name, Some(value))));
-    changes
 }

@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::replay::{NO_VERSION, Rebase, Spot};
 use super::was::content_version;
-use crate::model::{Body, ConflictKind, Manifest, Name, Node, NodeId, Place, Tombstone, Xattrs};
+use crate::model::{Body, ConflictKind, Manifest, Name, NodeId, Place, Tombstone, Xattrs};
 use crate::ops::{Make, TreeMut};
 
 impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
@@ -40,18 +40,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             // A snapshot need not hold tombstones: the old view knows what it had.
             None => (self.old.node(node)?, self.old.places(node).into_iter().next()?),
         };
-        let Node { body, mode, owner, mtime, xattrs, .. } = row;
-        Some(Make {
-            node,
-            place,
-            body,
-            mode,
-            owner: Some(owner),
-            mtime,
-            xattrs,
-            came_from: None,
-            conflict: None,
-        })
+        Some(Make::like(row, node, place))
     }
 
     /// The edit wins: a removed file comes back with a content that was based on `spot`.

@@ -16,25 +16,23 @@
 
 mod parse;
 
-use super::outcome::{Outcome, Unclean};
-use super::text;
+use super::outcome::Outcome;
 use super::tree::{self, Grammar, List};
 pub(super) use parse::{is_document, without_bom};
 
-pub(super) const GRAMMAR: Grammar =
-    Grammar { name: "JSON", separator: ",", numbered: true, reindents: true, step, parse: parse::parse };
+pub(super) const GRAMMAR: Grammar = Grammar {
+    name: "JSON",
+    separator: ",",
+    numbered: true,
+    reindents: true,
+    step,
+    parse: parse::parse,
+    is_document,
+};
 
 /// Merges three JSON documents.
 pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
-    if let Some(outcome) = tree::merge_documents(&GRAMMAR, base, local, remote) {
-        return outcome;
-    }
-    match text::merge(base, local, remote) {
-        Outcome::Clean(merged) if !is_document(&merged) => {
-            Outcome::Conflict(Unclean::Malformed { expected: GRAMMAR.name })
-        }
-        outcome => outcome,
-    }
+    tree::merge_documents(&GRAMMAR, base, local, remote)
 }
 
 /// A step of a JSON Pointer (RFC 6901).

@@ -47,4 +47,6 @@ pub struct Grammar {
     pub step: fn(list: &List, at: usize) -> String,
     /// The tree of a text; none if it is not in this language, or beyond what is handled.
     pub parse: fn(meanings: &mut Meanings, text: &[u8]) -> Option<Node>,
+    /// Whether a text is in this language, however large or deep.
+    pub is_document: fn(text: &[u8]) -> bool,
 }

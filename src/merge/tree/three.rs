@@ -8,8 +8,18 @@ use super::{Grammar, Meanings, Source};
 use crate::merge::outcome::{Outcome, Place, Unclean};
 use crate::merge::text;
 
-/// Merges by path; none if a version is not in the language.
-pub fn merge_documents(grammar: &Grammar, base: &[u8], local: &[u8], remote: &[u8]) -> Option<Outcome> {
+/// Merges by path; by line where a version is beyond what is handled, and then only to what is in the language.
+pub fn merge_documents(grammar: &Grammar, base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
+    by_path(grammar, base, local, remote).unwrap_or_else(|| match text::merge(base, local, remote) {
+        Outcome::Clean(merged) if !(grammar.is_document)(&merged) => {
+            Outcome::Conflict(Unclean::Malformed { expected: grammar.name })
+        }
+        outcome => outcome,
+    })
+}
+
+/// None if a version is not in the language, or beyond what is handled.
+fn by_path(grammar: &Grammar, base: &[u8], local: &[u8], remote: &[u8]) -> Option<Outcome> {
     let mut meanings = Meanings::default();
     let mut parsed = |text| Source::parse(grammar, &mut meanings, text);
     let (base, local, remote) = (parsed(base)?, parsed(local)?, parsed(remote)?);

@@ -21,27 +21,25 @@ mod parse;
 mod well_formed;
 
 use super::outcome::{Outcome, Unclean};
-use super::text;
 use super::tree::{self, Grammar, List};
 pub(super) use well_formed::is_document;
 
-pub(super) const GRAMMAR: Grammar =
-    Grammar { name: "XML", separator: "", numbered: false, reindents: false, step, parse: parse::parse };
+pub(super) const GRAMMAR: Grammar = Grammar {
+    name: "XML",
+    separator: "",
+    numbered: false,
+    reindents: false,
+    step,
+    parse: parse::parse,
+    is_document,
+};
 
 /// Merges three XML documents.
 pub(super) fn merge(base: &[u8], local: &[u8], remote: &[u8]) -> Outcome {
     if [base, local, remote].into_iter().any(well_formed::declares_entities) {
         return Outcome::Conflict(Unclean::Entities);
     }
-    if let Some(outcome) = tree::merge_documents(&GRAMMAR, base, local, remote) {
-        return outcome;
-    }
-    match text::merge(base, local, remote) {
-        Outcome::Clean(merged) if !is_document(&merged) => {
-            Outcome::Conflict(Unclean::Malformed { expected: GRAMMAR.name })
-        }
-        outcome => outcome,
-    }
+    tree::merge_documents(&GRAMMAR, base, local, remote)
 }
 
 /// A step as XPath writes it: `/name`, or `/name[2]` where it has a namesake; `/@name` for an attribute.

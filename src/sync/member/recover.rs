@@ -198,18 +198,7 @@ impl<S: Store> Work<'_, S> {
     }
 
     fn make_of(&mut self, old: &Old, place: Place) -> Make {
-        let Node { body, mode, owner, mtime, xattrs, .. } = old.row.clone();
-        Make {
-            node: self.new_node(),
-            place,
-            body,
-            mode,
-            owner: Some(owner),
-            mtime,
-            xattrs,
-            came_from: None,
-            conflict: None,
-        }
+        Make::like(old.row.clone(), self.new_node(), place)
     }
 
     fn free_place(&self, place: &Place) -> Place {

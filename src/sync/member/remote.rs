@@ -59,6 +59,10 @@ impl<S: Store> Work<'_, S> {
 
     /// Tells whether a row is a conflict of a node that pending ops are about: they may end it.
     fn is_conflict_of_pending(&self, key: &[u8]) -> bool {
+        // Few rows are conflicts, and every entry comes by here.
+        if !key[2..].starts_with(&RowKey::conflicts()) {
+            return false;
+        }
         let Ok(Row::Conflict(node, _)) = decode_row_key(&key[2..]) else { return false };
         let sealed = || self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
         self.txn.scan_prefix(&keys::pending_of(node)).next().is_some()

@@ -100,6 +100,9 @@ impl<S: Store> Work<'_, S> {
     /// Has what was just done to this node's content withheld too, where that is. A hub that has gone on to the version
     /// it was based on here would take it for an edit of that.
     pub fn withhold_further(&mut self, node: NodeId) -> Result<(), LocalError> {
+        if self.state.policy == Policy::Copy {
+            return Ok(());
+        }
         let withheld = self.withheld().iter().filter(|(_, op)| op.verb.node() == node).count();
         let fresh = || {
             let mut of_node = self.txn.scan_prefix(&keys::pending_of(node));
@@ -198,8 +201,8 @@ fn before(accepted: &Node, shown: Option<Node>) -> Node {
 
 fn put_again(node: NodeId, accepted: &Node, merged: Merged) -> Option<Put> {
     let Body::File(manifest) = accepted.body.clone() else { return None };
-    let Node { mode, owner, mtime, ref xattrs, version, .. } = *accepted;
-    let attributes = Some(Attributes { mode, owner: Some(owner), xattrs: xattrs.clone() });
+    let Node { mtime, version, .. } = *accepted;
+    let attributes = Some(Attributes::of(accepted));
     let came_from = Some(Origin::Merged(merged));
     Some(Put { node, base: version.next(), manifest, mtime, attributes, came_from, conflict: None })
 }

@@ -15,17 +15,8 @@ pub struct Piece {
 
 /// The node as it was, under a name that is free: the same node, or another one made like it.
 pub(super) fn make(node: NodeId, place: Place, (past, row): (NodeId, &Node)) -> Verb {
-    Verb::Make(Make {
-        node,
-        place,
-        body: row.body.clone(),
-        mode: row.mode,
-        owner: Some(row.owner),
-        mtime: row.mtime,
-        xattrs: row.xattrs.clone(),
-        came_from: row.manifest().map(|_| restored(past, row.version)),
-        conflict: None,
-    })
+    let came_from = row.manifest().map(|_| restored(past, row.version));
+    Verb::Make(Make { came_from, ..Make::like(row.clone(), node, place) })
 }
 
 /// The op that gives a live node the past's content or, where it has that, its attributes.
@@ -50,28 +41,12 @@ fn restored(node: NodeId, version: Version) -> Origin {
 
 fn attributes(now: &Node, row: &Node) -> Option<Attributes> {
     let same = (now.mode, now.owner, &now.xattrs) == (row.mode, row.owner, &row.xattrs);
-    (!same).then(|| Attributes { mode: row.mode, owner: Some(row.owner), xattrs: row.xattrs.clone() })
+    (!same).then(|| Attributes::of(row))
 }
 
 /// The op that gives a node the attributes of `row`; None where it has them.
 pub(super) fn set_meta(node: NodeId, now: &Node, row: &Node) -> Option<Verb> {
-    let removed = now.xattrs.keys().filter(|name| !row.xattrs.contains_key(*name));
-    let changed = row.xattrs.iter().filter(|(name, value)| now.xattrs.get(*name) != Some(*value));
-    let xattrs: Vec<_> = removed
-        .map(|name| (name.clone(), None))
-        .chain(changed.map(|(name, value)| (name.clone(), Some(value.clone()))))
-        .collect();
-    let set = SetMeta {
-        node,
-        mode: (now.mode != row.mode).then_some(row.mode),
-        uid: (now.owner.uid != row.owner.uid).then_some(row.owner.uid),
-        gid: (now.owner.gid != row.owner.gid).then_some(row.owner.gid),
-        mtime: (now.mtime != row.mtime).then_some(row.mtime),
-        xattrs,
-    };
-    let nothing =
-        (set.mode, set.uid, set.gid, set.mtime) == (None, None, None, None) && set.xattrs.is_empty();
-    (!nothing).then_some(Verb::SetMeta(set))
+    SetMeta::towards(node, now, &Attributes::of(row), Some(row.mtime)).map(Verb::SetMeta)
 }
 
 pub(super) fn drop_name(node: NodeId, place: Place, now: &Node) -> Verb {
