@@ -82,7 +82,7 @@ pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunErr
     claim.publish(&MountRecord::new(home, mount_point, &state, (remote.clone(), space.clone())))?;
     on_ready();
     let ended = running.wait(&stop);
-    drop(server);
+    server.end();
     drop(claim);
     Ok(ended?)
 }

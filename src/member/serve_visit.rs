@@ -60,7 +60,7 @@ pub fn run(request: &MountRequest, moment: Moment, on_ready: impl FnOnce()) -> R
     claim.publish(&MountRecord { visit: Some(visiting.sequence()), ..record })?;
     on_ready();
     let ended = visiting.wait(&stop);
-    drop(server);
+    server.end();
     drop(claim);
     Ok(ended?)
 }

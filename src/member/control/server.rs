@@ -3,13 +3,14 @@
 use super::line::{LineReader, write_line, write_line_with};
 use super::messages::{ControlRequest, ControlResponse};
 use super::socket::stranger;
+use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 /// and this long to take each piece of the answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// Who still waits for an answer when the process ends is given this long to get it.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(2);
 /// More askers at once are turned away.
 const ASKERS_MAX: usize = 64;
 
@@ -72,6 +75,7 @@ impl Reply<'_> {
 pub struct ControlServer {
     stopping: Arc<AtomicBool>,
     listener: Arc<UnixListener>,
+    askers: Arc<Askers>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -81,9 +85,23 @@ pub struct ControlServer {
 /// The system refuses a thread.
 pub fn serve(listener: UnixListener, handler: Arc<dyn Handler>) -> io::Result<ControlServer> {
     let (stopping, listener) = (Arc::new(AtomicBool::new(false)), Arc::new(listener));
-    let acceptor = Acceptor { stopping: stopping.clone(), listener: listener.clone(), handler };
+    let askers = Arc::new(Askers::default());
+    let acceptor =
+        Acceptor { stopping: stopping.clone(), listener: listener.clone(), askers: askers.clone(), handler };
     let thread = thread::Builder::new().name("control".into()).spawn(move || acceptor.run())?;
-    Ok(ControlServer { stopping, listener, thread: Some(thread) })
+    Ok(ControlServer { stopping, listener, askers, thread: Some(thread) })
+}
+
+impl ControlServer {
+    /// Stops, and waits a little for requests being answered to be answered: the process is about to end, and what its
+    /// handler has to say last must not end with it.
+    pub fn end(self) {
+        let askers = self.askers.clone();
+        drop(self);
+        if !askers.wait_until_none(Instant::now() + FAREWELL_PATIENCE) {
+            tracing::debug!("an asker was left without its last answer");
+        }
+    }
 }
 
 impl Drop for ControlServer {
@@ -100,15 +118,15 @@ impl Drop for ControlServer {
 struct Acceptor {
     stopping: Arc<AtomicBool>,
     listener: Arc<UnixListener>,
+    askers: Arc<Askers>,
     handler: Arc<dyn Handler>,
 }
 
 impl Acceptor {
     fn run(&self) {
-        let askers = Arc::new(AtomicUsize::new(0));
         while !self.stopping.load(Ordering::SeqCst) {
             match self.listener.accept() {
-                Ok((stream, _)) => self.admit(stream, &askers),
+                Ok((stream, _)) => self.admit(stream),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if self.stopping.load(Ordering::SeqCst) => {
                     tracing::debug!(%error, "the control socket is closed");
@@ -122,15 +140,14 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: UnixStream, askers: &Arc<AtomicUsize>) {
+    fn admit(&self, stream: UnixStream) {
         match stranger(&stream) {
             Ok(None) => {}
             other => return tracing::warn!(?other, "a stranger was turned away from the control socket"),
         }
-        let seat = Seat::take(askers);
-        if askers.load(Ordering::SeqCst) > ASKERS_MAX {
+        let Some(seat) = Askers::seat(&self.askers) else {
             return tracing::warn!("too many ask at once; one was turned away");
-        }
+        };
         let handler = self.handler.clone();
         let answer = move || {
             let _seat = seat;
@@ -144,19 +161,37 @@ impl Acceptor {
     }
 }
 
-/// Counts one asker while it lives.
-struct Seat(Arc<AtomicUsize>);
+/// How many are being answered.
+#[derive(Default)]
+struct Askers {
+    count: Mutex<usize>,
+    left: Condvar,
+}
 
-impl Seat {
-    fn take(askers: &Arc<AtomicUsize>) -> Seat {
-        askers.fetch_add(1, Ordering::SeqCst);
-        Seat(askers.clone())
+/// One asker's place while it is being answered.
+struct Seat(Arc<Askers>);
+
+impl Askers {
+    /// A place for one more, if there is any.
+    fn seat(askers: &Arc<Askers>) -> Option<Seat> {
+        let mut count = askers.count.lock();
+        (*count < ASKERS_MAX).then(|| {
+            *count += 1;
+            Seat(askers.clone())
+        })
+    }
+
+    /// Waits until nobody is being answered; false if somebody still is at the deadline.
+    fn wait_until_none(&self, deadline: Instant) -> bool {
+        let mut count = self.count.lock();
+        !self.left.wait_while_until(&mut count, |count| *count > 0, deadline).timed_out()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        *self.0.count.lock() -= 1;
+        self.0.left.notify_all();
     }
 }
 

@@ -152,3 +152,31 @@ fn an_asker_waits_no_longer_than_it_wants_and_a_slow_answer_keeps_nobody_else() 
         assert!(matches!(error, AskError::TimedOut { .. }), "{error}");
     }
 }
+
+/// Answers once it is told to.
+struct Patient {
+    began: std::sync::mpsc::Sender<()>,
+    go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Handler for Patient {
+    fn handle(&self, _: ControlRequest, _: &mut Reply) -> io::Result<ControlResponse> {
+        self.began.send(()).unwrap();
+        self.go_on.lock().recv().unwrap();
+        Ok(ControlResponse::Done)
+    }
+}
+
+#[test]
+fn who_still_waits_when_the_process_ends_gets_the_last_answer() {
+    let ((began, has_begun), (go_on, may_go_on)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let (_directory, socket, server) = started(Patient { began, go_on: Mutex::new(may_go_on) }, false);
+    let askers = server.askers.clone();
+    let asking = thread::spawn(move || ask(&socket, &ControlRequest::Status, PATIENCE).unwrap());
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    assert!(!askers.wait_until_none(Instant::now()), "one is being answered");
+    go_on.send(()).unwrap();
+    server.end();
+    assert_eq!(*askers.count.lock(), 0, "the end waits for the answer to be on its way");
+    assert_eq!(asking.join().unwrap(), ControlResponse::Done);
+}
