@@ -109,9 +109,10 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Ends driver and link.
+    /// Ends driver and link, and whoever waits for something that will not come any more.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.progressed();
         self.fetch_wake.notify_one();
         let _ = self.events.try_send(Event::Look);
     }
