@@ -1,0 +1,45 @@
+#!/bin/bash
+# The mount beside the file system its state is on, and beside bindfs (with its default options) over the same:
+# every row in every round for each of them, one after the other, and the medians of the ratios.
+#
+#   scripts/bench fs [--rounds COUNT] [--hub on|off] [ROW|GROUP...]     [5 rounds, hub on, all rows]
+#   scripts/bench fs --list                                            the rows, by group
+#
+# With the hub off what is written stays in the journal.
+. "$(dirname "$0")/../harness.sh"
+DRIVER=$(dirname "$0")/fs.py
+HUB=on ARGUMENTS=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --help | -h) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" && exit ;;
+    --list) exec python3 "$DRIVER" --list ;;
+    --hub) HUB=${2:?--hub takes on or off} && shift 2 ;;
+    *) ARGUMENTS+=("$1") && shift ;;
+    esac
+done
+begin bench-fs
+need python3 fio
+PLAIN=$WORK/plain BOUND=$WORK/bound
+clear_up_more() { umount -l "$BOUND" 2>/dev/null || fusermount3 -uz "$BOUND" 2>/dev/null; }
+
+mkdir "$PLAIN" "$BOUND" "$WORK/behind-bound"
+TARGETS=("--target=plain=$PLAIN")
+if command -v bindfs >/dev/null && bindfs "$WORK/behind-bound" "$BOUND"; then
+    TARGETS+=("--target=bindfs=$BOUND")
+else
+    say "bindfs is not installed, or cannot mount: its column is missing"
+fi
+start_hub
+create_space
+join daemon
+mount_member daemon
+TARGETS+=("--target=daemon=$(dir_of daemon)/d")
+for member in "${!PIDS[@]}"; do
+    mkdir "$(dir_of "$member")/${member:0:1}"
+    # Between two rows everything is captured, and sent where there is a hub: no row pays for another.
+    TARGETS+=("--settle=$member=FL0WFS_HOME=$(home_of "$member") $FL0WFS sync $(dir_of "$member") --timeout 120s")
+done
+if [ "$HUB" = off ]; then stop_hub; fi
+python3 "$DRIVER" "${TARGETS[@]}" "${ARGUMENTS[@]}" || fail "the rows did not run"
+[ "$HUB" = off ] || step "CPU of the hub: $(($(cpu_ticks "$HUB_PID") * 10)) ms"
+finish
