@@ -116,7 +116,15 @@ impl Mallory {
         let home = root.join("home-mallory");
         hub.enrol(&home, "mallory");
         let (space, name) = (SpaceName::new(SPACE).unwrap(), MemberName::new("mallory").unwrap());
-        let hello = Hello { format: WIRE_FORMAT, space, name, member: None, position: None };
+        let hello = Hello {
+            format: WIRE_FORMAT,
+            space,
+            name,
+            member: None,
+            position: None,
+            whole: false,
+            sealed: None,
+        };
         Mallory { home: Home::under(&home), hello }
     }
 

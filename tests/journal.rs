@@ -99,6 +99,7 @@ fn welcome(head: Option<u64>) -> FromHub {
         incarnation: Incarnation([1; 16]),
         role: Role::Writer,
         accepted: CommitNumber::default(),
+        has_sealed: false,
         head: head.map(Sequence),
         start: Start::Tail,
     })

@@ -7,8 +7,8 @@
 
 use super::{HistoryOf, LogEntry, OpPlace, SealedCommit};
 use crate::model::{
-    Chain, ChunkId, CommitNumber, Incarnation, MemberName, MemberNumber, NodeId, Role, Round, Sequence,
-    SpaceId, SpaceName, Timestamp, Version,
+    Chain, ChunkId, CommitNumber, Digest, Incarnation, MemberName, MemberNumber, NodeId, Role, Round,
+    Sequence, SpaceId, SpaceName, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,10 @@ pub struct Hello {
     pub member: Option<(SpaceId, MemberNumber, Incarnation)>,
     /// None where nothing is applied yet.
     pub position: Option<Position>,
+    /// The tree is wanted whole, even where that position is on the hub's log.
+    pub whole: bool,
+    /// The commit that waits for an answer, by its number and [`super::commit_digest`].
+    pub sealed: Option<(CommitNumber, Digest)>,
 }
 
 /// Opens a conversation of an enrolled device that becomes no member by it: after a [`FromHub::Visited`] it reads by
@@ -72,6 +76,8 @@ pub struct Welcome {
     pub role: Role,
     /// The highest commit number accepted from this member; nothing sent earlier will be accepted any more.
     pub accepted: CommitNumber,
+    /// The commit that the hello names is in the log, under the member number that the hello shows.
+    pub has_sealed: bool,
     /// The last sequence of the log.
     pub head: Option<Sequence>,
     pub start: Start,

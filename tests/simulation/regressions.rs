@@ -54,6 +54,16 @@ impl Space {
         }
     }
 
+    /// Fetches what did not come along.
+    fn fetch(&mut self, at: usize) {
+        for wanted in self.members[at].wanted(usize::MAX) {
+            let chunks =
+                wanted.chunks.iter().map(|chunk| (*chunk, self.hub.chunk(*chunk).expect("it is there")));
+            let chunks = chunks.collect();
+            self.members[at].arrived(&wanted, &chunks);
+        }
+    }
+
     fn make(&mut self, at: usize, name: &str, body: Body) -> Ino {
         let stamp = self.members[at].stamp(self.now);
         let made = self.members[at].replica.make(stamp, place(name), body, 0o644, Some(Owner::default()));
@@ -152,6 +162,57 @@ fn files_that_a_conversation_left_unused_go_with_the_next_call_that_can_tell() {
     let named: Vec<u64> = space.members[1].replica.backing_files().collect();
     assert_eq!(space.members[1].disk.files(), named);
     assert!(space.members[1].disk.scan_prefix(b"J").next().is_none());
+}
+
+#[test]
+fn a_content_that_comes_late_leaves_the_accepted_one_its_inode() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    let theirs = space.make_file(0, "file", b"old");
+    space.talk();
+    space.fetch(1);
+    let node = space.node(1, "file");
+    let ours = space.members[1].replica.known_ino_of(node).expect("its content has come");
+    space.members[1].replica.opened(ours);
+    assert!(space.members[1].write_anew(ours, b"ours".to_vec()));
+    assert!(space.members[0].write_anew(theirs, b"theirs".to_vec()));
+    space.members[0].capture(space.now, theirs);
+    space.talk();
+    space.fetch(1);
+    let accepted = space.members[1].replica.known_ino_of(node);
+    assert_ne!(accepted, Some(ours), "what is being written is cut off");
+    space.members[1].capture(space.now, ours);
+    assert_eq!(space.members[1].replica.known_ino_of(node), accepted);
+    let bytes = accepted.and_then(|ino| space.members[1].read(ino));
+    assert_eq!(bytes.as_deref(), Some(&b"theirs"[..]), "nothing has to be fetched again");
+}
+
+#[test]
+fn what_a_hub_took_is_not_sent_again_by_a_member_that_it_has_forgotten() {
+    let mut space = Space::new(1);
+    space.connect(0);
+    let root = NodeId::ROOT;
+    let set =
+        SetMeta { node: root, mode: Some(0o700), uid: None, gid: None, mtime: None, xattrs: Vec::new() };
+    assert!(space.members[0].submit(1, Verb::SetMeta(set)));
+    let commit = space.members[0].next_commit().expect("there is work");
+    let answer = space.hub.take((0, 0), crate::hub::Up::Said(commit), space.now, &mut space.chance);
+    assert_eq!(answer.expect("honest work").len(), 1, "the answer that the member never hears");
+    let backup = space.hub.back_up();
+    let hello = hello_of(&mut space.members[0]);
+    let welcome = space.hub.take((0, 0), hello, space.now, &mut space.chance).expect("it is known");
+    // Of the connection no more arrives than the new secret, and the hub goes back to before it.
+    let (_, welcome) = welcome.into_iter().next().expect("a welcome");
+    space.members[0].handle(space.now, welcome, &|_| None);
+    space.members[0].disconnected();
+    space.hub.restore(backup);
+    let before = space.members[0].replica.identity().map(|identity| identity.member);
+    space.connect(0);
+    assert_ne!(space.members[0].replica.identity().map(|identity| identity.member), before);
+    assert_eq!(space.hub.history.entries.len(), 1, "the one commit");
+    assert_eq!(space.members[0].replica.pending().ops, 0);
+    assert_eq!(space.members[0].replica.view().node(root).map(|root| root.mode), Some(0o700));
 }
 
 fn all_pass(fate: HubFate) {

@@ -279,7 +279,15 @@ fn space() -> SpaceName {
 
 fn first_hello(name: &str) -> Hello {
     let name = MemberName::new(name).unwrap();
-    Hello { format: WIRE_FORMAT, space: space(), name, member: None, position: None }
+    Hello {
+        format: WIRE_FORMAT,
+        space: space(),
+        name,
+        member: None,
+        position: None,
+        whole: false,
+        sealed: None,
+    }
 }
 
 fn make(node: NodeId, name: &str, manifest: Manifest) -> Op {

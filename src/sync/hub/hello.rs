@@ -9,7 +9,7 @@
 use super::HubSync;
 use super::accounts::check_format;
 use super::keys::read;
-use super::records::{Device, MemberRow, NameRow, Refusal};
+use super::records::{AcceptedRow, Device, MemberRow, NameRow, Refusal};
 use crate::model::{CommitNumber, Incarnation, MemberName, MemberNumber, Round};
 use crate::sync::{Kv, Txn};
 use crate::wire::{Hello, Position, RefuseReason, Start, Welcome, encode};
@@ -44,7 +44,7 @@ impl HubSync {
         // The fence: what an earlier connection still had queued is dropped, so no round is owed any more.
         row.required = Round::default();
         txn.put(self.keys().member(member), encode(&row));
-        let start = self.start(txn, hello.position, recognised);
+        let start = self.start(txn, hello.position, recognised && !hello.whole);
         Ok(Welcome {
             space: self.space,
             member,
@@ -52,6 +52,7 @@ impl HubSync {
             incarnation: fresh,
             role: account.role,
             accepted: row.accepted,
+            has_sealed: self.has_sealed(txn, hello),
             head: self.head(txn),
             start,
         })
@@ -79,6 +80,16 @@ impl HubSync {
             return None;
         }
         Some((member, row))
+    }
+
+    /// Whether the very commit that a hello names was accepted, whoever shows it: a state that has got another number,
+    /// as it is a copy or this hub has forgotten its secret, must not send that work again.
+    fn has_sealed<K: Kv + ?Sized>(&self, kv: &K, hello: &Hello) -> bool {
+        let Some(((space, member, _), (number, digest))) = hello.member.zip(hello.sealed) else {
+            return false;
+        };
+        let row: Option<AcceptedRow> = read(kv, &self.keys().accepted(member, number));
+        space == self.space && row.is_some_and(|row| row.digest == digest)
     }
 
     /// One of the device's numbers that can be given again, where it has many: nothing was ever committed under it,
@@ -124,11 +135,11 @@ impl HubSync {
     }
 
     /// A tail needs the same history and the same member; whoever has anything else takes a snapshot.
-    fn start<K: Kv + ?Sized>(&self, kv: &K, position: Option<Position>, recognised: bool) -> Start {
+    fn start<K: Kv + ?Sized>(&self, kv: &K, position: Option<Position>, goes_on: bool) -> Start {
         let head = self.log_head(kv).map(|head| Position { sequence: head.sequence, chain: head.chain });
         match (position, head) {
             (None, None) => Start::Tail,
-            (Some(position), _) if recognised && self.holds(kv, position) => Start::Tail,
+            (Some(position), _) if goes_on && self.holds(kv, position) => Start::Tail,
             (stated, _) => {
                 let departs = stated.is_some_and(|stated| !self.holds(kv, stated));
                 Start::Snapshot { position: head, departs }

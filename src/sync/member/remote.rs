@@ -94,7 +94,8 @@ impl<S: Store> Work<'_, S> {
         let Some(sealed) = self.sealed() else { return };
         self.txn.remove(keys::SEALED.to_vec());
         self.release_contents_of(&sealed.commit.ops);
-        self.accepted.extend(sealed.commit.ops);
+        let author = self.author();
+        self.accepted.extend(sealed.commit.ops.into_iter().map(|op| (author, op)));
     }
 
     /// Compares the view's rows before and after this transaction: what changed is for the kernel, and content

@@ -39,8 +39,8 @@ impl<S: Store> Work<'_, S> {
         let below = BaseKv { kv: self.txn.below(), slot: old };
         let mut old_rows = Txn::new(&below);
         let mut old_tree = RowTreeMut { txn: &mut old_rows, prefix: old.view_prefix() };
-        for op in std::mem::take(&mut self.accepted) {
-            let changes = apply(&old_tree, self.author(), &op);
+        for (author, op) in std::mem::take(&mut self.accepted) {
+            let changes = apply(&old_tree, author, &op);
             old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
         }
         let Recovered { ops, stands, .. } = recovered;
@@ -61,8 +61,11 @@ impl<S: Store> Work<'_, S> {
     /// # Errors
     /// [`LocalError::Away`].
     pub fn replay_late(&mut self, op: Op) -> Result<Vec<NodeId>, LocalError> {
+        let own = (op.verb.node(), late_version(&op));
         let late = Pending::new(op, TAG_SEALED);
-        let replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
+        let mut replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
+        // In the view that version is another content, which stays where it is.
+        replayed.versions.remove(&own);
         let nodes = replayed.ops.iter().map(|pending| pending.op.verb.node()).collect();
         for pending in &replayed.ops {
             match pending.withheld {
@@ -199,5 +202,13 @@ impl<S: Store> Work<'_, S> {
         let rows = self.txn.scan_prefix(&[keys::DETACHED]);
         let inos = rows.map(|(key, _)| Ino(keys::number_of(&key)));
         inos.filter(|ino| self.inode(*ino).is_some_and(|inode| nodes.contains(&inode.node))).collect()
+    }
+}
+
+/// The version that a late content would have been, had it come in time.
+fn late_version(op: &Op) -> Version {
+    match &op.verb {
+        Verb::Put(put) => put.base.next(),
+        _ => Version::default(),
     }
 }

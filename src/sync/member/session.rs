@@ -9,9 +9,11 @@ use super::keys;
 use super::merging::Contents;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{ChunkId, Digest, NodeId, Role, Sequence, SpaceName, Timestamp};
+use crate::model::{ChunkId, CommitNumber, Digest, NodeId, Role, Sequence, SpaceName, Timestamp};
 use crate::sync::kv::{Durability, Store};
-use crate::wire::{FromHub, Hello, LogEntry, Position, RefuseReason, WIRE_FORMAT, encode};
+use crate::wire::{
+    FromHub, Hello, LogEntry, Position, RefuseReason, SealedCommit, WIRE_FORMAT, commit_digest, encode,
+};
 use std::collections::BTreeMap;
 
 /// Ops of entries held back while this member catches up, at most: one replay of the journal serves them all.
@@ -55,6 +57,8 @@ pub enum SessionOutput {
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub phase: Phase,
+    /// The sealed commit that the hello named.
+    pub named: Option<(CommitNumber, Digest)>,
     pub in_flight: bool,
     pub uploading: bool,
     /// Why the hub does not take the sealed commit now.
@@ -116,13 +120,16 @@ impl<S: Store> Replica<S> {
     pub fn connected(&mut self, space: SpaceName) -> Hello {
         self.disconnected();
         self.state.session.phase = Phase::Greeting;
+        self.state.session.named = self.sealed().as_ref().map(name_of);
         let identity = self.state.identity.as_ref();
         Hello {
             format: WIRE_FORMAT,
             space,
             name: self.state.name.clone(),
             member: identity.map(|identity| (identity.space, identity.member, identity.incarnation)),
-            position: self.state.position.filter(|_| !self.state.doubts_position),
+            position: self.state.position,
+            whole: self.state.doubts_position,
+            sealed: self.state.session.named,
         }
     }
 
@@ -252,4 +259,9 @@ impl<S: Store> Work<'_, S> {
         let last = session.held.pop();
         self.apply_held(last)
     }
+}
+
+/// How a hello names a sealed commit.
+pub(super) fn name_of(sealed: &SealedCommit) -> (CommitNumber, Digest) {
+    (sealed.commit.number, commit_digest(&sealed.commit))
 }

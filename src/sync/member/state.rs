@@ -38,7 +38,7 @@ pub(super) struct State {
     pub read_only: bool,
     pub policy: Policy,
     pub name: MemberName,
-    /// The hub's log did not continue from here: the next hello asks for a snapshot.
+    /// The hub's log did not continue from here, or the base has more of it already: the next hello asks for a snapshot.
     pub doubts_position: bool,
     /// Removals that an administrator had this member give up, since this process began.
     pub discarded: u64,
@@ -129,7 +129,7 @@ pub(super) struct Work<'a, S: Store> {
     /// What merges read and write.
     pub contents: &'a mut dyn Contents,
     /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
-    pub accepted: Vec<Op>,
+    pub accepted: Vec<(MemberNumber, Op)>,
 }
 
 impl<S: Store> Replica<S> {
@@ -167,7 +167,7 @@ impl<S: Store> Replica<S> {
             read_only: false,
             policy: Policy::default(),
             name,
-            doubts_position: false,
+            doubts_position: read("doubts").is_some(),
             discarded: 0,
             unused_files: Vec::new(),
             marks_unsynced: Cell::new(false),
@@ -209,10 +209,12 @@ impl<S: Store> Replica<S> {
         durability: Durability,
         body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
     ) -> Result<(R, Effects), LocalError> {
-        let before = (self.state.slot, self.state.position, self.state.identity.clone());
+        let State { slot, position, identity, doubts_position, .. } = &self.state;
+        let before = (*slot, *position, identity.clone(), *doubts_position);
         let done = self.try_transact(contents, now, durability, body);
         if done.is_err() {
-            (self.state.slot, self.state.position, self.state.identity) = before;
+            let state = &mut self.state;
+            (state.slot, state.position, state.identity, state.doubts_position) = before;
         }
         done
     }

@@ -2,13 +2,13 @@
 
 use super::records::{Identity, Inode};
 use super::recover::Recovered;
-use super::session::{Arriving, Phase, SameSpace, SessionOutput};
+use super::session::{Arriving, Phase, SameSpace, SessionOutput, name_of};
 use super::state::{LocalError, Work};
 use super::{base, keys};
 use crate::model::{CommitNumber, MemberNumber, NodeId};
 use crate::ops::{Op, Tree, Verb};
 use crate::sync::kv::{Kv, Store};
-use crate::wire::{RowKey, SealedCommit, Start, Welcome, encode};
+use crate::wire::{RowKey, Start, Welcome, encode};
 
 impl<S: Store> Work<'_, S> {
     ///
@@ -18,6 +18,11 @@ impl<S: Store> Work<'_, S> {
         let before = self.state.identity.as_ref().map_or(MemberNumber(0), |identity| identity.member);
         let role_before = self.state.identity.as_ref().map(|identity| identity.role);
         let same_space = self.state.identity.as_ref().is_none_or(|identity| identity.space == welcome.space);
+        // The state went back in time where its numbers have been used.
+        let forked = before == welcome.member && welcome.accepted > self.state.counters.commit;
+        if !forked && welcome.has_sealed && matches!(welcome.start, Start::Snapshot { .. }) {
+            self.count_sealed_early();
+        }
         self.save_identity(Identity {
             space: welcome.space,
             member: welcome.member,
@@ -25,8 +30,7 @@ impl<S: Store> Work<'_, S> {
             incarnation: welcome.incarnation,
             role: welcome.role,
         });
-        if before == welcome.member && welcome.accepted > self.state.counters.commit {
-            // The state went back in time: its numbers have been used.
+        if forked {
             self.forked();
             return Ok(());
         }
@@ -40,18 +44,23 @@ impl<S: Store> Work<'_, S> {
         match welcome.start {
             Start::Tail => self.state.session.phase = Phase::Live,
             Start::Snapshot { position, departs } => {
-                // What the snapshot has already is forgotten before the rest is replayed on it.
-                let accepted = |sealed: &SealedCommit| sealed.commit.number <= welcome.accepted;
-                if before == welcome.member && self.sealed().as_ref().is_some_and(accepted) {
-                    self.move_base_by_sealed();
-                    self.forget_accepted();
-                }
                 self.begin_snapshot();
                 let departs = departs.then_some(SameSpace(same_space));
                 self.state.session.snapshot = Some(Arriving { position, departs });
             }
         }
         Ok(())
+    }
+
+    /// Counts the sealed commit as accepted: the snapshot that is to come has it, so it is forgotten before the rest is
+    /// replayed on that. Until then the base has more than its position says, and no tail fits it.
+    fn count_sealed_early(&mut self) {
+        if self.sealed().as_ref().map(name_of) == self.state.session.named {
+            self.move_base_by_sealed();
+            self.forget_accepted();
+            self.txn.put(keys::meta("doubts"), Vec::new());
+            self.state.doubts_position = true;
+        }
     }
 
     /// Gives pending work made under another member number this one's.

@@ -251,9 +251,11 @@ fn space_id() -> impl Strategy<Value = SpaceId> {
 
 pub fn opening() -> impl Strategy<Value = Opening> {
     let known = (space_id(), member(), any::<[u8; 16]>().prop_map(Incarnation));
-    let hello = (any::<u16>(), space_name(), member_name(), option::of(known), option::of(position()));
-    let hello = hello.prop_map(|(format, space, name, member, position)| {
-        Opening::Hello(Hello { format, space, name, member, position })
+    let sealed = (any::<u64>().prop_map(CommitNumber), any::<[u8; 32]>().prop_map(Digest));
+    let stands = (option::of(position()), any::<bool>(), option::of(sealed));
+    let hello = (any::<u16>(), space_name(), member_name(), option::of(known), stands);
+    let hello = hello.prop_map(|(format, space, name, member, (position, whole, sealed))| {
+        Opening::Hello(Hello { format, space, name, member, position, whole, sealed })
     });
     let enrol = (any::<u16>(), space_name(), bytes(), member_name());
     let enrol =
@@ -270,14 +272,15 @@ fn welcome() -> impl Strategy<Value = Welcome> {
             .prop_map(|(position, departs)| Start::Snapshot { position, departs }),
     ];
     let who = (space_id(), member(), member_name(), any::<[u8; 16]>(), role());
-    (who, any::<u64>(), option::of(any::<u64>()), start).prop_map(
-        |((space, member, name, incarnation, role), accepted, head, start)| Welcome {
+    (who, any::<u64>(), any::<bool>(), option::of(any::<u64>()), start).prop_map(
+        |((space, member, name, incarnation, role), accepted, has_sealed, head, start)| Welcome {
             space,
             member,
             name,
             incarnation: Incarnation(incarnation),
             role,
             accepted: CommitNumber(accepted),
+            has_sealed,
             head: head.map(Sequence),
             start,
         },

@@ -118,15 +118,16 @@ fn hello(known: bool) -> Opening {
     let position = known.then_some(Position { sequence: Sequence(1000), chain: Chain([3; 32]) });
     let space = SpaceName::new("work").expect("a plain name");
     let name = MemberName::new("laptop").expect("a plain name");
-    Opening::Hello(Hello { format: 2, space, name, member, position })
+    let sealed = known.then_some((CommitNumber(12), Digest([9; 32])));
+    Opening::Hello(Hello { format: 3, space, name, member, position, whole: known, sealed })
 }
 
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
     let chain = Chain([4; 32]);
     let name = || MemberName::new("laptop").expect("a plain name");
     let space = SpaceName::new("work").expect("a plain name");
-    let enrol = Opening::Enrol(Enrol { format: 2, space, token: b"secret".to_vec(), name: name() });
-    let visit = Opening::Visit(Visit { format: 2, space: SpaceName::new("work").expect("a plain name") });
+    let enrol = Opening::Enrol(Enrol { format: 3, space, token: b"secret".to_vec(), name: name() });
+    let visit = Opening::Visit(Visit { format: 3, space: SpaceName::new("work").expect("a plain name") });
     let visited = FromHub::Visited { space: SpaceId([1; 16]), head: Some(Sequence(1000)) };
     let welcome = FromHub::Welcome(Welcome {
         space: SpaceId([1; 16]),
@@ -135,6 +136,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         incarnation: Incarnation([2; 16]),
         role: Role::Writer,
         accepted: CommitNumber(11),
+        has_sealed: true,
         head: Some(Sequence(1000)),
         start: Start::Snapshot { position: Some(Position { sequence: Sequence(5), chain }), departs: true },
     });

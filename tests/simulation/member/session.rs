@@ -55,8 +55,8 @@ impl Member {
 
     /// Notes that the sealed commit will count as applied before what stands in front of it in the log has come.
     fn note_early(&mut self, message: &FromHub) {
-        if let FromHub::Welcome(Welcome { start: Start::Snapshot { .. }, accepted, .. }) = message
-            && self.replica.sealed().is_some_and(|sealed| sealed.commit.number <= *accepted)
+        if let FromHub::Welcome(Welcome { start: Start::Snapshot { .. }, has_sealed: true, .. }) = message
+            && self.replica.sealed().is_some()
         {
             self.ledger.counted_early = Some(self.replica.position());
         }

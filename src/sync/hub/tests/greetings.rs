@@ -63,6 +63,32 @@ fn of_a_state_and_its_copy_only_one_keeps_the_number() {
 }
 
 #[test]
+fn a_state_that_gets_another_number_is_told_whether_its_sealed_commit_was_taken() {
+    let mut bench = Bench::new();
+    let shared = bench.join(1, Role::Writer, "ada");
+    let commit = sealed(1, vec![make_empty(node(shared.member, 2), "a")]).commit;
+    let names = |commit: &Commit| Some((commit.number, commit_digest(commit)));
+    let hello = Hello { sealed: names(&commit), ..hello_after(&shared, None) };
+    assert!(!bench.greet(1, &hello).unwrap().has_sealed, "it has not come");
+    bench.accepted(shared.member, 1, commit.ops.clone());
+    let copy = bench.greet(1, &hello).unwrap();
+    assert!(copy.member != shared.member && copy.has_sealed);
+    let other = Commit { ops: vec![make_empty(node(shared.member, 2), "b")], ..commit };
+    let hello = Hello { sealed: names(&other), ..hello };
+    assert!(!bench.greet(1, &hello).unwrap().has_sealed, "the number went to other work");
+}
+
+#[test]
+fn who_wants_the_tree_whole_gets_it() {
+    let mut bench = Bench::new();
+    let ada = bench.join(1, Role::Writer, "ada");
+    bench.accepted(ada.member, 1, vec![make_empty(node(ada.member, 2), "a")]);
+    let at = position(&bench);
+    let whole = bench.greet(1, &Hello { whole: true, ..hello_after(&ada, at) }).unwrap();
+    assert_eq!((whole.member, whole.start), (ada.member, Start::Snapshot { position: at, departs: false }));
+}
+
+#[test]
 fn a_copy_that_comes_first_takes_the_number_and_the_original_gets_another() {
     let mut bench = Bench::new();
     let shared = bench.join(1, Role::Writer, "ada");

@@ -144,7 +144,15 @@ fn cut(bytes: &[u8]) -> (Manifest, BTreeMap<ChunkId, Vec<u8>>) {
 }
 
 fn first_hello(name: &str) -> Hello {
-    Hello { format: WIRE_FORMAT, space: space_name(), name: member_name(name), member: None, position: None }
+    Hello {
+        format: WIRE_FORMAT,
+        space: space_name(),
+        name: member_name(name),
+        member: None,
+        position: None,
+        whole: false,
+        sealed: None,
+    }
 }
 
 fn hello_after(welcome: &Welcome, position: Option<Position>) -> Hello {
