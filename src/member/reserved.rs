@@ -1,6 +1,11 @@
-//! The member's store with room kept for it: what a full device must not stop is deletion and capture.
+//! The member's store: hot rows in memory before RocksDB, and room kept for what a full device must not stop, which is
+//! deletion and capture.
+//!
+//! Order: a batch is in RocksDB before what is in memory follows. Reads and commits are ordered by the replica's lock.
 
 use super::fronts::Fronts;
+use super::hot::HotRows;
+use super::resident::Tables;
 use crate::store::{Reserve, RocksStore};
 use crate::sync::kv::{Batch, Durability, Kv, Pair, Store, WriteError};
 use std::sync::Arc;
@@ -10,20 +15,43 @@ pub struct ReservedStore {
     rocks: RocksStore,
     reserve: Arc<Reserve>,
     fronts: Fronts,
+    tables: Tables,
+    hot: HotRows,
 }
 
 impl ReservedStore {
     pub fn new(rocks: RocksStore, reserve: Arc<Reserve>) -> ReservedStore {
-        ReservedStore { rocks, reserve, fronts: Fronts::default() }
+        let (fronts, tables, hot) = (Fronts::default(), Tables::default(), HotRows::default());
+        ReservedStore { rocks, reserve, fronts, tables, hot }
+    }
+
+    fn commit_or_make_room(&self, batch: &Batch, durability: Durability) -> Result<(), WriteError> {
+        match self.rocks.write_rows(batch, durability) {
+            Err(WriteError::Full) => match self.reserve.release() {
+                Ok(true) => self.rocks.write_rows(batch, durability),
+                Ok(false) => Err(WriteError::Full),
+                Err(error) => Err(WriteError::Failed(error.to_string())),
+            },
+            done => done,
+        }
     }
 }
 
 impl Kv for ReservedStore {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.rocks.get(key)
+        match self.tables.get(key, |from, to| self.rocks.scan(from, to)) {
+            Some(value) => value,
+            None => self.hot.get(key, |key| self.rocks.get(key)),
+        }
     }
 
     fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = Pair> + 'a> {
+        if let Some(rows) = self.tables.scan(from, to, |from, to| self.rocks.scan(from, to)) {
+            return Box::new(rows);
+        }
+        if let Some(rows) = self.hot.places(from, to, || self.rocks.scan(from, to)) {
+            return Box::new(rows);
+        }
         Box::new(self.fronts.scan(from, |from| self.rocks.scan(from, to)))
     }
 }
@@ -31,13 +59,9 @@ impl Kv for ReservedStore {
 impl Store for ReservedStore {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
         self.fronts.written(&batch);
-        match self.rocks.commit(batch.clone(), durability) {
-            Err(WriteError::Full) => match self.reserve.release() {
-                Ok(true) => self.rocks.commit(batch, durability),
-                Ok(false) => Err(WriteError::Full),
-                Err(error) => Err(WriteError::Failed(error.to_string())),
-            },
-            done => done,
-        }
+        self.commit_or_make_room(&batch, durability)?;
+        self.tables.written(&batch);
+        self.hot.written(&batch);
+        Ok(())
     }
 }

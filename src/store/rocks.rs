@@ -44,6 +44,16 @@ impl RocksStore {
         StoreSnapshot { frozen: Frozen::new(&self.engine) }
     }
 
+    /// As [`Store::commit`], for a caller that needs the batch afterwards.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is written then.
+    pub fn write_rows(&self, batch: &Batch, durability: Durability) -> Result<(), WriteError> {
+        let sync = durability == Durability::Power;
+        let purpose = if batch.values().all(Option::is_none) { Purpose::Remove } else { Purpose::Keep };
+        self.engine.write(purpose, sync, &|_, writes| put_rows(writes, batch))
+    }
+
     /// Removes every key that begins with `prefix`, at a cost that does not grow with their number.
     ///
     /// # Errors
@@ -78,9 +88,7 @@ impl Kv for RocksStore {
 
 impl Store for RocksStore {
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
-        let sync = durability == Durability::Power;
-        let purpose = if batch.values().all(Option::is_none) { Purpose::Remove } else { Purpose::Keep };
-        self.engine.write(purpose, sync, &|_, writes| put_rows(writes, &batch))
+        self.write_rows(&batch, durability)
     }
 }
 
