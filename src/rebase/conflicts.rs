@@ -36,14 +36,26 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
 
     /// Records a conflict that no other op carries.
     pub(super) fn record(&mut self, kind: ConflictKind, node: NodeId, base: Version) {
-        if kind == ConflictKind::DropPut && self.unseen.contains(&node) {
-            // What is in a file that nobody else has seen met only work of this member's own.
+        if kind == ConflictKind::DropPut && (self.met_own_work(node, base) || self.has_copy(node)) {
             return;
         }
         let conflict = self.conflict(kind, node, base);
         self.result.conflicts.push(conflict.clone());
         // A record applies to any tree.
         let _ = self.emit(Verb::Record(conflict));
+    }
+
+    /// Tells whether a conflict of this member's with a node is open and has a copy: a record in its place would leave the
+    /// copy to nobody.
+    pub(super) fn has_copy(&self, node: NodeId) -> bool {
+        let row = self.tree.conflict(node, self.replayer.author);
+        row.and_then(|row| row.copy).is_some_and(|copy| self.tree.node(copy).is_some())
+    }
+
+    /// Tells whether what is in a file now is all this member's own: nobody else has seen the file, or all that was put into
+    /// it since the version `base` came there in this replay, as contents that lost do in their copy.
+    fn met_own_work(&self, node: NodeId, base: Version) -> bool {
+        self.unseen.contains(&node) || self.put_from.get(&node).is_some_and(|from| *from <= base)
     }
 
     /// The conflict that a pending op carries, where what it is about is still there.

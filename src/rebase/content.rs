@@ -138,7 +138,8 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     pub(super) fn open_copy(&self, node: NodeId) -> Option<NodeId> {
         let copy_in = |row: Option<ConflictRow>| row.and_then(|row| row.copy);
         let copy = copy_in(self.tree.conflict(node, self.replayer.author))?;
-        let was_copy = copy_in(self.old.conflict(node, self.replayer.author)) == Some(copy);
+        let was = copy_in(self.old.conflict(node, self.replayer.author));
+        let was_copy = was.map(|was| self.node_of(was)) == Some(copy);
         self.tree.node(copy).filter(|row| was_copy && row.manifest().is_some()).map(|_| copy)
     }
 
@@ -155,7 +156,9 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         if self.tree.node(copy).is_some_and(same) {
             return spot;
         }
-        self.put_next(spot, content, Some(conflict))
+        // What both sides have by now is in no conflict; the copy's stays open.
+        let met = !self.tree.node(conflict.node).is_some_and(same);
+        self.put_next(spot, content, Some(conflict).filter(|_| met))
     }
 
     /// A copy never gets a copy: the losing content becomes a version, and the accepted one again on top.

@@ -13,6 +13,11 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         make.conflict = self.conflict_of_make(&make, old);
         let spot = if self.tree.node(make.node).is_some() {
             self.make_again(make)
+        } else if let Some((copy, content, conflict)) = self.copy_instead(&make) {
+            let spot = self.extend_copy(copy, content, conflict);
+            self.stands_for(old, copy);
+            self.note_name(old, &place, copy);
+            spot
         } else {
             make.place = self.home(&place);
             let node = self.make_at(make);
@@ -31,6 +36,15 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
             }
             None => self.spot(make.node),
         }
+    }
+
+    /// A copy made before, of a conflict that has met an earlier content of this member's by now: that one's copy is the
+    /// conflict's, and what this one brings is its next version.
+    fn copy_instead(&self, make: &Make) -> Option<(NodeId, Content, Conflict)> {
+        let conflict = make.conflict.clone().filter(|conflict| conflict.node != make.node)?;
+        let copy = self.tree.conflict(conflict.node, self.replayer.author)?.copy?;
+        let fits = self.made.contains(&copy) && self.tree.node(copy)?.manifest().is_some();
+        Some((copy, Content::of_make(make).filter(|_| fits)?, conflict))
     }
 
     /// A conflict about the node itself stays with it; any other needs its node to be there.
@@ -115,9 +129,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
 
     /// Tells whether a node can have a copy: it is none itself, has none of this member's, and somebody else has seen it.
     pub(super) fn may_get_copy(&self, node: NodeId) -> bool {
-        let row = self.tree.conflict(node, self.replayer.author);
-        let has_one = row.and_then(|row| row.copy).is_some_and(|copy| self.tree.node(copy).is_some());
-        !has_one && self.tree.conflict_of_copy(node).is_none() && !self.unseen.contains(&node)
+        !self.has_copy(node) && self.tree.conflict_of_copy(node).is_none() && !self.unseen.contains(&node)
     }
 
     fn make_free(&mut self, mut make: Make) -> NodeId {

@@ -28,7 +28,7 @@ pub struct Rebase<'t, 'r, T, O> {
     /// Where nodes were that this replay moved, before it moved them first.
     pub(super) began: BTreeMap<NodeId, Place>,
     /// Nodes that this replay made or brought back.
-    made: BTreeSet<NodeId>,
+    pub(super) made: BTreeSet<NodeId>,
     /// Those of them that nobody else has ever seen.
     pub(super) unseen: BTreeSet<NodeId>,
     /// Versions in which nodes came back with contents that this member had never seen.
@@ -37,6 +37,8 @@ pub struct Rebase<'t, 'r, T, O> {
     pub(super) shared: BTreeSet<Place>,
     /// Files that this replay gave a content.
     pub(super) edited: BTreeSet<NodeId>,
+    /// The version that each file had before this replay put the first content into it.
+    pub(super) put_from: BTreeMap<NodeId, Version>,
     /// Saves by rename that the ops that came out made, and the op as it was meant did not.
     successions: Vec<Succession>,
     /// The save by rename that the current op made in the old view.
@@ -107,6 +109,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
             removed_contents: BTreeMap::new(),
             shared: BTreeSet::new(),
             edited: BTreeSet::new(),
+            put_from: BTreeMap::new(),
             successions: Vec::new(),
             meant: None,
             based_on: None,
@@ -197,7 +200,10 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
                 self.stuck.remove(&make.node);
                 self.arrived = Some(make.place.clone());
             }
-            Verb::Put(put) => _ = self.edited.insert(put.node),
+            Verb::Put(put) => {
+                self.edited.insert(put.node);
+                self.put_from.entry(put.node).or_insert(put.base);
+            }
             Verb::Link(link) => self.arrived = Some(link.place.clone()),
             Verb::Move(rename) => {
                 self.arrived = Some(rename.to.clone());

@@ -7,8 +7,8 @@ use crate::hub::{Hub, hello_of};
 use crate::member::Member;
 use crate::runs::{note_panics, run};
 use crate::world::{HubFate, World};
-use fl0wfs::model::{Body, Manifest, Name, NodeId, Owner, Place};
-use fl0wfs::ops::{Move, Replaced, SetMeta, Tree, Verb};
+use fl0wfs::model::{Body, Conflict, ConflictKind, Manifest, Name, NodeId, Owner, Place};
+use fl0wfs::ops::{Drop, Move, Replaced, SetMeta, Tree, Verb};
 use fl0wfs::sync::Kv;
 use fl0wfs::sync::member::Ino;
 
@@ -213,6 +213,30 @@ fn what_a_hub_took_is_not_sent_again_by_a_member_that_it_has_forgotten() {
     assert_eq!(space.hub.history.entries.len(), 1, "the one commit");
     assert_eq!(space.members[0].replica.pending().ops, 0);
     assert_eq!(space.members[0].replica.view().node(root).map(|root| root.mode), Some(0o700));
+}
+
+#[test]
+fn a_conflict_that_comes_for_a_file_removed_here_is_over() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    space.make_file(0, "file", b"text");
+    space.talk();
+    let (node, removed) = (space.node(1, "file"), place("file"));
+    let version = space.members[1].replica.view().node(node).expect("it is there").version;
+    assert!(space.members[1].submit(1, Verb::Drop(Drop { node, place: removed, version })));
+    // The hub tells the other of a conflict about the file before it hears of the removal.
+    let (kind, time) = (ConflictKind::DropPut, space.members[0].stamp(space.now));
+    let member = space.members[0].replica.identity().expect("it is enrolled").member;
+    space.members[0].clock.stamps.excuse(time);
+    let conflict = Conflict { node, member, kind, base: None, remote: version, time };
+    let taken = space.members[0].replica.submit(time, Verb::Record(conflict));
+    assert!(space.members[0].done(taken));
+    let commit = space.members[0].next_commit().expect("there is work");
+    space.say(0, crate::hub::Up::Said(commit));
+    assert_eq!(space.members[1].replica.view().conflicts_of(node), []);
+    let sound = crate::checks::prefix_and_own_work(&space.members[1], &space.hub.history);
+    sound.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 fn all_pass(fate: HubFate) {

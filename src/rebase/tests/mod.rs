@@ -4,6 +4,7 @@ mod deeds;
 mod laws;
 mod rows;
 mod rows_contents;
+mod rows_copies;
 mod rows_exchanges;
 mod rows_held;
 mod rows_merges;
