@@ -206,6 +206,7 @@ impl<S: Store> Work<'_, S> {
 
     pub fn save_inode(&mut self, ino: Ino, inode: &Inode) {
         self.txn.put(keys::inode(ino), encode(inode));
+        self.note_content(ino);
     }
 
     pub fn known_ino_of(&self, node: NodeId) -> Option<Ino> {
@@ -266,7 +267,8 @@ impl<S: Store> Work<'_, S> {
             self.txn.remove(keys::ino_of(inode.node));
         }
         self.txn.remove(keys::inode(ino));
-        for key in [keys::dirty(ino), keys::detached(ino), keys::unproven(ino)] {
+        self.note_content(ino);
+        for key in [keys::dirty(ino), keys::detached(ino), keys::unproven(ino), keys::used(ino)] {
             self.txn.remove(key);
         }
         self.give_up_backing(&inode);

@@ -22,6 +22,8 @@
 //! | `U` | tree row key | a row of what only this member has |
 //! | `A` | node | [`super::Kept`]: a node that is not what patterns make of it |
 //! | `X` | member number | member name |
+//! | `G` | node | nothing: a pin |
+//! | `L` | ino | when its content was used last: seconds, big-endian |
 //! | `M` | name | counters and identity |
 
 use super::Ino;
@@ -41,6 +43,8 @@ pub const INODE: u8 = b'I';
 pub const SEALED: &[u8] = b"C";
 pub const UNSHARED: &[u8] = b"U";
 pub const KEPT: u8 = b'A';
+pub const PIN: u8 = b'G';
+pub const USED: u8 = b'L';
 
 /// Which of the two places for a tree is in use; a snapshot is staged in the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +114,14 @@ pub fn detached(ino: Ino) -> Vec<u8> {
 
 pub fn wanted(node: NodeId) -> Vec<u8> {
     of_node(WANTED, node)
+}
+
+pub fn pin(node: NodeId) -> Vec<u8> {
+    of_node(PIN, node)
+}
+
+pub fn used(ino: Ino) -> Vec<u8> {
+    numbered(USED, ino.0)
 }
 
 pub fn kept(node: NodeId) -> Vec<u8> {

@@ -104,8 +104,10 @@ impl<S: Store> Work<'_, S> {
             before.settle(self);
             return Ok(());
         }
+        let moved = matches!(verb, Verb::Move(_) | Verb::Link(_)).then(|| verb.node());
         self.submit(verb)?;
         before.settle(self);
+        moved.into_iter().for_each(|node| self.note_moved(node));
         Ok(())
     }
 
@@ -242,6 +244,7 @@ impl Affected {
                 // An unlinked inode that is still open lives on in its handles alone.
                 None => {
                     work.txn.remove(keys::wanted(node));
+                    work.drop_pin(node);
                     if let Some(ino) = work.known_ino_of(node) {
                         work.remove_inode(ino);
                     }

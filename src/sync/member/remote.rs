@@ -121,6 +121,7 @@ impl<S: Store> Work<'_, S> {
             self.effects.changed.push(row);
         }
         self.follow_content(nodes);
+        self.note_places();
         self.give_up_ready();
     }
 
@@ -166,6 +167,7 @@ impl<S: Store> Work<'_, S> {
 
     fn lose(&mut self, id: NodeId) {
         self.txn.remove(keys::wanted(id));
+        self.drop_pin(id);
         match self.known_ino_of(id) {
             Some(ino) if self.is_held(ino) => self.detach(ino),
             Some(ino) => self.remove_inode(ino),

@@ -147,6 +147,7 @@ impl<S: Store> Work<'_, S> {
     /// Brings inodes along where a replay put other nodes or versions in the place of theirs.
     fn follow(&mut self, replayed: &Replayed) {
         self.carry_unshared(&replayed.nodes);
+        replayed.nodes.iter().for_each(|(from, to)| self.carry_pin(*from, *to));
         let nodes: BTreeSet<NodeId> =
             replayed.nodes.keys().copied().chain(replayed.versions.keys().map(|(node, _)| *node)).collect();
         let mut moves: Vec<(Ino, Inode, NodeId, Version)> = Vec::new();

@@ -54,6 +54,7 @@ impl<S: Store> Work<'_, S> {
         let (rows, nodes) = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);
+        self.note_places();
         self.give_up_ready();
         self.clear(before);
         self.effects.journal_grew = true;

@@ -10,7 +10,7 @@ use super::keys;
 use super::records::{Held, Ino, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{ChunkId, Digest, Manifest, NodeId, Timestamp};
-use crate::ops::{Op, Tree, resolve_successor};
+use crate::ops::{Op, resolve_successor};
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::decode;
 
@@ -105,13 +105,15 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// Tells whether the sealed commit brings a content.
+    pub fn sealed_brings(&self, content: Digest) -> bool {
+        let ops = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
+        ops.iter().any(|op| brings(op, content))
+    }
+
     /// Lets go of a content that no pending op brings any more.
     pub fn release_unused(&mut self, content: Digest) {
-        let sealed = || {
-            let ops = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
-            ops.iter().any(|op| brings(op, content))
-        };
-        if self.txn.scan_prefix(&keys::users_of(content)).next().is_some() || sealed() {
+        if self.txn.scan_prefix(&keys::users_of(content)).next().is_some() || self.sealed_brings(content) {
             return;
         }
         if let Some(held) = self.held(content) {
@@ -128,30 +130,6 @@ impl<S: Store> Work<'_, S> {
         let contents: std::collections::BTreeSet<Digest> =
             ops.into_iter().filter_map(|op| op.verb.manifest()).map(content_of).collect();
         contents.into_iter().for_each(|content| self.release_unused(content));
-    }
-
-    /// Notes that a node's content is to be fetched, unless it is here.
-    pub fn want(&mut self, node: NodeId) {
-        let row = self.view().node(node);
-        let here = row.is_none_or(|row| {
-            let ino = self.known_ino_of(node);
-            if ino.is_some_and(|ino| self.txn.get(&keys::dirty(ino)).is_some()) {
-                // What is being written here takes its place.
-                return true;
-            }
-            let inode = ino.and_then(|ino| self.inode(ino));
-            row.manifest().is_none_or(|manifest| match inode {
-                Some(inode) => super::inodes::holds(&inode, manifest),
-                None => manifest.length == 0,
-            })
-        });
-        let marked = self.txn.get(&keys::wanted(node)).is_some();
-        if here && marked {
-            self.txn.remove(keys::wanted(node));
-        } else if !here {
-            self.txn.put(keys::wanted(node), Vec::new());
-            self.effects.wants_content = true;
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::base::ViewTree;
 use super::keys::{self, Slot};
 use super::merging::{Contents, NoContents};
+use super::presence::Presence;
 use super::records::{Identity, Ino, Parked};
 use super::resolution::Refusal;
 use super::session::{Session, SessionOutput};
@@ -46,6 +47,8 @@ pub(super) struct State {
     pub unused_files: Vec<u64>,
     /// A dirty mark of a file that is written where it stands may not survive the loss of power yet.
     pub marks_unsynced: Cell<bool>,
+    /// Which contents are to be here.
+    pub presence: Presence,
 }
 
 /// Numbers that only grow.
@@ -171,6 +174,7 @@ impl<S: Store> Replica<S> {
             discarded: 0,
             unused_files: Vec::new(),
             marks_unsynced: Cell::new(false),
+            presence: Presence { has_pins: store.scan_prefix(&[keys::PIN]).next().is_some(), ..Presence::default() },
         };
         let mut replica = Replica { store, state };
         if fresh {

@@ -81,6 +81,7 @@ impl<S: Store> Work<'_, S> {
         self.rename_pending(&rename);
         for node in &made {
             self.carry_names(*node, rename(*node));
+            self.carry_pin(*node, rename(*node));
             if let Some(ino) = self.known_ino_of(*node)
                 && let Some(inode) = self.inode(ino)
             {
