@@ -4,7 +4,7 @@
 # carry it too.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
-ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U1 U2 U{5..10} U{13..15})
+ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U1 U2 U{5..10} U12 U{13..15})
 missing=()
 
 for row in "${ROWS[@]}"; do

@@ -25,6 +25,7 @@ mod sync;
 mod status;
 mod history;
 mod restore;
+mod cache;
 mod conflicts;
 mod resolve;
 mod pattern;
@@ -88,6 +89,10 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Mergetool(arguments) => mergetool::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Pin(arguments) => cache::pin(&arguments),
+        Command::Unpin(arguments) => cache::unpin(&arguments),
+        Command::Evict(arguments) => cache::evict(&arguments),
+        Command::Prefetch(arguments) => cache::prefetch(&arguments),
     }
 }
 

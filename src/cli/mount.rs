@@ -30,10 +30,11 @@ pub struct MountLine {
 }
 
 pub fn run(arguments: &MountArgs) -> Result<Exit, CliError> {
+    let cache_size = arguments.cache_size.as_ref().map(|size| format!("cache-size={size}"));
     let line = MountLine {
         source: arguments.source.clone(),
         directory: arguments.directory.clone(),
-        options: arguments.options.clone(),
+        options: arguments.options.iter().cloned().chain(cache_size).collect(),
     };
     match (arguments.daemon, arguments.foreground) {
         (true, _) => Ok(daemon::run_in_background(&line)),

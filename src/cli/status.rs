@@ -6,7 +6,7 @@ use super::mounted::Mounted;
 use super::output;
 use super::text;
 use crate::member::config::Home;
-use crate::member::control::{ConnectionState, StatusReport};
+use crate::member::control::{ConnectionState, ContentStanding, ControlPath, StatusReport};
 use crate::member::mounts::MountRecord;
 use crate::model::{Sequence, Timestamp};
 use jiff::tz::TimeZone;
@@ -179,6 +179,7 @@ fn details(report: &StatusReport) -> Vec<String> {
     }
     lines.extend(report.trouble.clone());
     lines.extend(report.notice.clone());
+    lines.extend(content_lines(&report.content, text::now(), &TimeZone::system()));
     lines.extend(listed(report.bad_patterns.iter().map(|bad| format!("not a pattern: {bad}"))));
     lines.extend(conflict_count(report, text::now()));
     let conflicts = report.conflicts.iter().map(|conflict| {
@@ -193,6 +194,42 @@ fn details(report: &StatusReport) -> Vec<String> {
     lines.extend(listed(conflicts));
     lines.extend(listed(parked));
     lines
+}
+
+/// What is here of all contents, and what could not be read.
+fn content_lines(content: &ContentStanding, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let mut lines = Vec::new();
+    if content.lazy {
+        let limit = content.limit.map(|limit| format!(" of at most {}", text::size(limit)));
+        let files = text::count(content.files, "file", "files");
+        let bytes = text::size(content.bytes);
+        lines.push(format!(
+            "content is fetched when it is read; here: {files}, {bytes}{}",
+            limit.unwrap_or_default()
+        ));
+    }
+    let all = |path: &ControlPath| if path.0.is_empty() { "everything".into() } else { text::path(path) };
+    lines.extend(listed(content.pins.iter().map(|path| format!("pinned: {}", all(path)))));
+    lines.extend(listed(content.unread.iter().map(|unread| {
+        let time = text::clock(unread.time, now, zone);
+        format!("could not be read at {time}: {} ({})", text::path(&unread.path), unread.reason)
+    })));
+    lines
+}
+
+fn content_json(content: &ContentStanding) -> Value {
+    let unread = content.unread.iter().map(|unread| {
+        let (path, time) = (text::json_key(&unread.path), text::rfc3339(unread.time));
+        json!({ "path": path, "time": time, "reason": unread.reason })
+    });
+    json!({
+        "mode": if content.lazy { "lazy" } else { "eager" },
+        "files": content.files,
+        "bytes": content.bytes,
+        "limit": content.limit,
+        "pins": content.pins.iter().map(text::json_key).collect::<Vec<_>>(),
+        "unread": unread.collect::<Vec<_>>(),
+    })
 }
 
 /// How many conflicts there are, and since when.
@@ -254,6 +291,7 @@ fn to_json(report: &StatusReport) -> Value {
         "behind": behind(report),
         "pending": report.pending,
         "not_materialized": report.not_materialized,
+        "content": content_json(&report.content),
         "conflicts": conflicts.collect::<Vec<_>>(),
         "parked": parked.collect::<Vec<_>>(),
         "disk_full": report.disk_full,

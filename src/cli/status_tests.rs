@@ -24,6 +24,7 @@ fn report() -> StatusReport {
         parked: Vec::new(),
         conflicts: Vec::new(),
         not_materialized: Pending::default(),
+        content: ContentStanding::default(),
         disk_full: false,
         bad_patterns: Vec::new(),
         trouble: None,

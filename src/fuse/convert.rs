@@ -14,7 +14,7 @@ pub(super) fn errno(error: &VfsError) -> Errno {
 }
 
 pub(super) fn caller(request: &Request) -> Caller {
-    Caller { uid: request.uid(), gid: request.gid() }
+    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
 }
 
 pub(super) fn file_type(file_type: FileType) -> fuser::FileType {

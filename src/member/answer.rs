@@ -41,6 +41,7 @@ impl Handler for MemberHandler {
             ControlRequest::History(request) => self.history(request, reply),
             ControlRequest::Restore(request) => self.restore(&request, reply),
             ControlRequest::Undo(request) => self.undo(&request, reply),
+            ControlRequest::Cache(request) => self.cache(&request, reply),
         }
     }
 }
@@ -77,6 +78,7 @@ impl MemberHandler {
         let standing = self.shared.standing();
         let mut bad_patterns = self.shared.volume().bad_patterns();
         bad_patterns.extend(attributes::problem(&self.shared));
+        let content = self.content_standing();
         let replica = self.shared.volume().replica();
         let identity = replica.identity();
         let pending = replica.pending();
@@ -105,6 +107,7 @@ impl MemberHandler {
             parked: parked(&replica),
             conflicts: conflicts::all(&replica),
             not_materialized: not_materialized(&replica),
+            content,
             disk_full: self.shared.is_full(),
             bad_patterns,
             trouble,

@@ -27,6 +27,10 @@ pub enum ContentError {
     Damaged(ChunkId),
     #[error("there is no connection")]
     Offline,
+    #[error("it did not arrive in time")]
+    Late,
+    #[error(transparent)]
+    NoRoom(#[from] super::cache::NoRoom),
     #[error("the hub has no room")]
     HubFull,
     #[error("a manifest is damaged: {0}")]

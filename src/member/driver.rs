@@ -171,13 +171,14 @@ impl Driver {
         let mut ready = BTreeMap::new();
         let bytes: BTreeMap<ChunkId, &[u8]> =
             inline.iter().map(|inline| (inline.chunk, inline.bytes.as_slice())).collect();
-        for manifest in entry.ops.iter().filter_map(|op| op.verb.manifest()) {
+        for op in &entry.ops {
+            let Some(manifest) = op.verb.manifest() else { continue };
             let Some(chunk) = manifest.inline_chunk() else { continue };
             let Some(bytes) = bytes.get(&chunk).filter(|bytes| content::verify(chunk, bytes).is_ok()) else {
                 continue;
             };
             let content = content_of(manifest);
-            if ready.contains_key(&content) {
+            if ready.contains_key(&content) || !self.shared.volume().replica().keeps_inline(&op.verb) {
                 continue;
             }
             match Arriving(&self.shared).whole(bytes) {

@@ -3,7 +3,7 @@
 //! It passes over all wanted nodes, page by page, again and again. What the hub does not have, or what could not be
 //! kept, is left out until a while has passed; where this machine has no room all fetching pauses.
 
-use super::content::{ContentError, Wanted, fetch_large, fetch_small};
+use super::content::{ContentError, Wanted, data_of, fetch_large, fetch_small};
 use super::files::Arriving;
 use super::shared::Shared;
 use super::standing::Trouble;
@@ -63,25 +63,25 @@ impl Fetcher {
         Ok(())
     }
 
-    /// What to fetch next, first what somebody waits for, the rest once it is known what is still wanted; and whether
-    /// the pass is at its end.
+    /// What to fetch next, once it is known what is still wanted; and whether the pass is at its end.
     fn next(&mut self) -> (Vec<Wanted>, bool) {
         let replica = self.shared.volume().replica();
-        let mut nodes: Vec<NodeId> = self.shared.urgent.lock().drain(..).collect();
-        let urgent = !nodes.is_empty();
-        if !urgent && replica.is_beyond_welcome() {
+        let mut nodes = Vec::new();
+        if replica.is_beyond_welcome() {
             nodes = replica.wanted(self.after, NODES_PER_ROUND);
             self.after = nodes.last().copied().filter(|_| nodes.len() == NODES_PER_ROUND);
         }
-        let passed = !urgent && self.after.is_none();
+        let passed = self.after.is_none();
         let (view, now) = (replica.view(), Instant::now());
-        let wanted = nodes.into_iter().filter_map(|node| {
-            let manifest = view.node(node)?.manifest()?.clone();
-            let content = content_of(&manifest);
-            let failed =
-                self.failed.get(&node).is_some_and(|(failed, until)| *failed == content && *until > now);
-            (!failed).then_some(Wanted { node, content, manifest })
-        });
+        // What somebody waits for comes by itself.
+        let wanted =
+            nodes.into_iter().filter(|node| !self.shared.demand.is_under_way(*node)).filter_map(|node| {
+                let manifest = view.node(node)?.manifest()?.clone();
+                let content = content_of(&manifest);
+                let failed =
+                    self.failed.get(&node).is_some_and(|(failed, until)| *failed == content && *until > now);
+                (!failed).then_some(Wanted { node, content, manifest })
+            });
         (wanted.collect(), passed)
     }
 
@@ -107,12 +107,17 @@ impl Fetcher {
                 self.failed.clear();
                 sleep(RETRY_DELAY).await;
             }
+            ContentError::NoRoom(no_room) => {
+                self.shared.note_trouble(Trouble::Fetch, no_room.to_string());
+                sleep(RETRY_DELAY).await;
+            }
             error => self.shared.note_trouble(Trouble::Fetch, error.to_string()),
         }
         Ok(())
     }
 
-    fn put_off(&mut self, wanted: &Wanted) {
+    fn put_off(&mut self, wanted: &Wanted, error: &ContentError) {
+        self.shared.cache.put_off.lock().insert(wanted.node, error.to_string());
         self.failed.insert(wanted.node, (wanted.content, Instant::now() + RETRY_DELAY));
     }
 
@@ -125,23 +130,31 @@ impl Fetcher {
             }
         }
         let arriving = Arriving(&self.shared);
+        let bytes = small.iter().map(|(wanted, _)| wanted.manifest.length).sum();
+        tokio::task::block_in_place(|| self.shared.make_room(bytes))?;
+        let arrival = self.shared.cache.arrival(bytes);
         let fetched = fetch_small(&self.connection, &arriving, &small, |wanted, file| {
             arrived(&self.shared, wanted, file);
         })
         .await;
+        drop(arrival);
         if let Err(error) = fetched {
             // One that cannot be had must not hold up those behind it.
             let here = |wanted: &Wanted| !self.shared.volume().replica().wants(wanted.node);
             if let Some((first, _)) = small.iter().find(|(wanted, _)| !here(wanted)).cloned() {
-                self.put_off(&first);
+                self.put_off(&first, &error);
             }
             return Err(error);
         }
         for wanted in large {
+            let bytes = data_of(&wanted.manifest);
+            tokio::task::block_in_place(|| self.shared.make_room(bytes))?;
+            let shared = self.shared.clone();
+            let _arrival = shared.cache.arrival(bytes);
             match fetch_large(&self.connection, &Arriving(&self.shared), &wanted).await {
                 Ok(file) => tokio::task::block_in_place(|| arrived(&self.shared, &wanted, file)),
                 Err(error) => {
-                    self.put_off(&wanted);
+                    self.put_off(&wanted, &error);
                     return Err(error);
                 }
             }
@@ -150,7 +163,10 @@ impl Fetcher {
     }
 }
 
-fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
+/// Swaps in what has been fetched.
+pub(super) fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
+    shared.cache.put_off.lock().remove(&wanted.node);
+    shared.cache.unread.settle(wanted.node);
     let swapped = shared.volume().replica().materialized(wanted.node, wanted.content, file);
     match swapped {
         Ok(effects) => shared.volume().remove_files(effects.removed_files),

@@ -17,6 +17,7 @@ mod aside;
 mod assemble;
 mod attributes;
 mod bring;
+mod cache;
 mod conflicts;
 mod content;
 mod driver;
@@ -45,6 +46,7 @@ mod versions;
 mod undo;
 mod visit;
 
+pub use cache::KeptFrom;
 pub use link::LinkState;
 pub use past::PastFailure;
 pub use remote::Remote;

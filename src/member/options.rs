@@ -3,8 +3,10 @@
 //! Later options win over earlier ones, as with mount(8). Options that only concern mount(8), systemd or fstab
 //! are dropped wherever they come from. Nothing unknown is dropped.
 
+use super::cache::KeptFrom;
 use crate::fuse::MountOptions;
 use crate::rebase::Policy;
+use crate::sync::member::Fetching;
 use std::path::PathBuf;
 
 /// What `-o` says, in a list or several.
@@ -23,7 +25,16 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// A list of patterns for what this mount is to ignore.
     pub ignore: Option<PathBuf>,
+    /// What is fetched.
+    pub fetching: Fetching,
+    /// How many bytes of content may be here, where not all is fetched.
+    pub cache_bytes: Option<u64>,
+    /// Programs that get nothing fetched.
+    pub kept_from: KeptFrom,
 }
+
+/// A smaller cache would hold next to nothing.
+const CACHE_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Why mount options are not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +101,10 @@ impl Options {
                 options.take(&option)?;
             }
         }
+        if options.cache_bytes.is_some() && options.fetching == Fetching::All {
+            let reason = "it needs content=lazy: this mount fetches all content";
+            return Err(not_available("cache-size", reason));
+        }
         Ok(options)
     }
 
@@ -102,7 +117,7 @@ impl Options {
             return Ok(());
         }
         match name {
-            "state" | "ignore" | "conflict" | "content" => {
+            "state" | "ignore" | "conflict" | "content" | "cache-size" | "no-materialize" => {
                 return self.take_value(name, value.unwrap_or_default());
             }
             _ => {}
@@ -144,12 +159,30 @@ impl Options {
                 let value = other.to_owned();
                 Err(OptionError::BadValue { option: "conflict", value, takes: "copy or hold" })
             }
-            ("content", "eager") => Ok(()),
-            (_, "") => Err(OptionError::NeedsValue("content")),
-            (_, other) => {
-                Err(OptionError::BadValue { option: "content", value: other.to_owned(), takes: "eager" })
+            ("content", "eager") => self.set_fetching(Fetching::All),
+            ("content", "lazy") => self.set_fetching(Fetching::Asked),
+            ("content", "") => Err(OptionError::NeedsValue("content")),
+            ("content", other) => {
+                let value = other.to_owned();
+                Err(OptionError::BadValue { option: "content", value, takes: "eager or lazy" })
             }
+            ("cache-size", value) => size("cache-size", value).map(|bytes| self.cache_bytes = Some(bytes)),
+            ("no-materialize", "") => Err(OptionError::NeedsValue("no-materialize")),
+            (_, "none") => self.keep_from(KeptFrom::of([])),
+            (_, names) => self.keep_from(KeptFrom::of(names.split(':'))),
         }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
+    fn set_fetching(&mut self, fetching: Fetching) -> Result<(), OptionError> {
+        self.fetching = fetching;
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
+    fn keep_from(&mut self, programs: KeptFrom) -> Result<(), OptionError> {
+        self.kept_from = programs;
+        Ok(())
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
@@ -169,6 +202,29 @@ impl Options {
             exec: !self.noexec,
         }
     }
+}
+
+/// Reads a size: bytes, or a number and a unit, each 1024 times the one before.
+fn size(option: &'static str, text: &str) -> Result<u64, OptionError> {
+    if text.is_empty() {
+        return Err(OptionError::NeedsValue(option));
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "k" | "kib" => Some(10),
+        "m" | "mib" => Some(20),
+        "g" | "gib" => Some(30),
+        "t" | "tib" => Some(40),
+        _ => None,
+    };
+    let bytes = shift.and_then(|shift| number.parse::<u64>().ok()?.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes >= CACHE_BYTES_MIN).ok_or_else(|| OptionError::BadValue {
+        option,
+        value: text.to_owned(),
+        takes: "a size of 1 MiB or more, as in 500M, 20G or 1T",
+    })
 }
 
 fn absolute(option: &'static str, path: &str) -> Result<PathBuf, OptionError> {
@@ -232,6 +288,18 @@ mod tests {
             ("noexec", Options { noexec: true, ..default() }),
             ("noexec,exec", default()),
             ("conflict=copy,content=eager", default()),
+            ("content=lazy", Options { fetching: Fetching::Asked, ..default() }),
+            ("content=lazy,content=eager", default()),
+            (
+                "cache-size=20G,content=lazy",
+                Options { fetching: Fetching::Asked, cache_bytes: Some(20 << 30), ..default() },
+            ),
+            (
+                "content=lazy,cache-size=1048576",
+                Options { fetching: Fetching::Asked, cache_bytes: Some(1 << 20), ..default() },
+            ),
+            ("no-materialize=a:b", Options { kept_from: KeptFrom::of(["a", "b"]), ..default() }),
+            ("no-materialize=none", Options { kept_from: KeptFrom::of([]), ..default() }),
             ("conflict=copy,conflict=hold", Options { conflict: Policy::Hold, ..default() }),
             ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
             (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
@@ -267,7 +335,13 @@ mod tests {
             ("ignore=relative", "the mount option ignore; it takes an absolute path"),
             ("conflict", "needs a value"),
             ("conflict=maybe", "it takes copy or hold"),
-            ("content=lazy", "it takes eager"),
+            ("content=some", "it takes eager or lazy"),
+            ("cache-size=1G", "it needs content=lazy"),
+            ("content=lazy,cache-size=1K", "a size of 1 MiB or more"),
+            ("content=lazy,cache-size=1Q", "as in 500M, 20G or 1T"),
+            ("content=lazy,cache-size=99999999T", "a size of 1 MiB or more"),
+            ("cache-size", "needs a value"),
+            ("no-materialize=", "needs a value"),
             ("remount,ro", "unmount the space and mount it again"),
             ("allow_root", "use allow_other"),
             ("sync", "fsync"),

@@ -1,5 +1,6 @@
 //! A member from start to end: opens its state, mounts, converses, and leaves everything whole.
 
+use super::cache::{Cache, KeptFrom};
 use super::driver::Driver;
 use super::files::Files;
 use super::link;
@@ -15,7 +16,7 @@ use crate::net::Identity;
 use crate::rebase::Policy;
 use crate::store::{BackingFiles, BootId, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
-use crate::sync::member::Replica;
+use crate::sync::member::{Fetching, Replica};
 use crate::vfs::{self, LastEnd, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
@@ -50,6 +51,12 @@ pub struct MemberOptions {
     pub conflict: Policy,
     /// Files of patterns for what this mount is to ignore, later ones over earlier ones.
     pub ignore: Vec<PathBuf>,
+    /// What is fetched.
+    pub fetching: Fetching,
+    /// How many bytes of content may be here, where not all is fetched.
+    pub cache_bytes: Option<u64>,
+    /// Programs that get nothing fetched.
+    pub kept_from: KeptFrom,
 }
 
 /// Why a member did not start, or ended badly.
@@ -94,6 +101,7 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let store = ReservedStore::new(store, reserve.clone());
     let mut replica = Replica::open(store, options.name.clone())?;
     replica.set_read_only(options.mount.read_only);
+    replica.set_fetching(options.fetching).map_err(|error| WriteError::Failed(error.to_string()))?;
     replica.remove_abandoned().map_err(|error| WriteError::Failed(error.to_string()))?;
     remove_nameless(&files, &replica)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -103,6 +111,7 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
         events.clone(),
         runtime.handle().clone(),
         reserve,
+        (Cache::new(options.cache_bytes), options.kept_from.clone()),
     ));
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
@@ -122,8 +131,10 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let capturing = volume.clone();
     let captures = thread::Builder::new().name("capture".into()).spawn(move || capturing.run_captures())?;
     let (stop_quiet, stopped) = channel();
-    let quiet =
-        thread::Builder::new().name("quiet".into()).spawn(move || check_quiet(&volume, lists, &stopped))?;
+    let tended = shared.clone();
+    let quiet = thread::Builder::new()
+        .name("quiet".into())
+        .spawn(move || check_quiet(&tended, &volume, lists, &stopped))?;
     runtime.spawn(link::run(options.remote.clone(), options.identity.clone(), shared.clone(), events));
     let quiet = (stop_quiet, quiet);
     Ok(Running { shared, mount, driver, captures, quiet, runtime, _state: state })
@@ -166,6 +177,7 @@ impl Running {
                 tracing::error!("a thread ended badly");
             }
         }
+        self.shared.note_uses();
         volume.replica().sync()?;
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         unmounted.map_err(MemberError::System)
@@ -225,12 +237,13 @@ impl Kernel for MountedKernel {
     }
 }
 
-fn check_quiet(volume: &MemberVolume, mut lists: OwnLists, stopped: &Receiver<()>) {
+fn check_quiet(shared: &Shared, volume: &MemberVolume, mut lists: OwnLists, stopped: &Receiver<()>) {
     let mut proved = Instant::now();
     while stopped.recv_timeout(QUIET_CHECK) == Err(RecvTimeoutError::Timeout) {
         volume.capture_quiet();
         lists.refresh(volume);
         volume.tend_ignored();
+        shared.tend_cache();
         if proved.elapsed() >= PROOF_INTERVAL {
             if let Err(error) = volume.prove() {
                 tracing::warn!(%error, "content on this machine's disk could not be made sure of");

@@ -69,6 +69,9 @@ pub fn run(request: &MountRequest, on_ready: impl FnOnce()) -> Result<(), RunErr
         mount: options.for_kernel(format!("{remote}:{space}")),
         conflict: options.conflict,
         ignore: [home.ignore_list()].into_iter().chain(options.ignore.clone()).collect(),
+        fetching: options.fetching,
+        cache_bytes: options.cache_bytes,
+        kept_from: options.kept_from.clone(),
     })?;
     let stop = stop_on_signals(running.runtime())?;
     let handler = MemberHandler {

@@ -1,5 +1,6 @@
 //! What the threads and tasks of one member share.
 
+use super::cache::{Cache, Demand, KeptFrom};
 use super::content::{self, ContentError};
 use super::driver::{Event, Upload};
 use super::fetch;
@@ -8,15 +9,14 @@ use super::link::{Conversation, LinkState};
 use super::reserved::ReservedStore;
 use super::source::Sources;
 use super::standing::{Standing, Trouble};
-use crate::model::{ChunkId, NodeId, Role, SpaceName};
+use crate::model::{ChunkId, Role, SpaceName};
 use crate::net::Connection;
 use crate::store::{Reserve, free_space};
 use crate::sync::member::{Effects, Ino, Replica};
-use crate::vfs::{Announced, Host, NotMaterialized, Space, Volume};
+use crate::vfs::{Announced, Caller, Host, NotMaterialized, Space, Volume};
 use crate::wire::{ContentRequest, Hello, Row};
 use parking_lot::{Condvar, Mutex};
 use serde::de::DeserializeOwned;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -51,8 +51,9 @@ pub struct Shared {
     barriers_passed: AtomicU64,
     connection: Mutex<Option<Connection>>,
     pub(super) fetch_wake: Notify,
-    /// Nodes somebody waits for.
-    pub(super) urgent: Mutex<VecDeque<NodeId>>,
+    pub(super) cache: Cache,
+    pub(super) demand: Demand,
+    kept_from: KeptFrom,
     runtime: tokio::runtime::Handle,
     space: SpaceName,
     reserve: Arc<Reserve>,
@@ -64,6 +65,7 @@ impl Shared {
         events: mpsc::Sender<Event>,
         runtime: tokio::runtime::Handle,
         reserve: Arc<Reserve>,
+        cache: (Cache, KeptFrom),
     ) -> Shared {
         Shared {
             volume: OnceLock::new(),
@@ -77,7 +79,9 @@ impl Shared {
             barriers_passed: AtomicU64::new(0),
             connection: Mutex::new(None),
             fetch_wake: Notify::new(),
-            urgent: Mutex::default(),
+            cache: cache.0,
+            demand: Demand::default(),
+            kept_from: cache.1,
             runtime,
             space,
             reserve,
@@ -334,15 +338,15 @@ pub struct MemberHost(pub Arc<Shared>);
 
 impl Host for MemberHost {
     fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized> {
-        let node = self.0.volume().replica().inode(ino).map(|inode| inode.node);
-        self.0.urgent.lock().extend(node);
-        self.0.fetch_wake.notify_one();
-        // An inode that is no more has nothing to wait for.
-        let here = || {
-            let replica = self.0.volume().replica();
-            replica.inode(ino).is_none() || replica.is_materialized(ino)
-        };
-        if self.0.wait_until(deadline, here) { Ok(()) } else { Err(NotMaterialized) }
+        self.0.demand(ino, deadline)
+    }
+
+    fn may_materialize(&self, caller: Caller) -> bool {
+        !self.0.kept_from.has(caller.pid)
+    }
+
+    fn used(&self, ino: Ino) {
+        self.0.cache.used(ino);
     }
 
     fn happened(&self, effects: Effects) {

@@ -3,6 +3,7 @@
 //! Invariant: a visit has a state directory of its own, made when it begins and removed when it ends; it changes nothing
 //! at the hub. The whole tree is there before the mount is; contents are fetched when they are read.
 
+use super::cache::{Cache, KeptFrom};
 use super::content::{self, ContentError};
 use super::control::Moment;
 use super::files::Files;
@@ -125,7 +126,8 @@ fn open(
     let files = Files::new(backing, options.state.clone());
     // Nobody takes events: a visit sends nothing.
     let (events, _) = tokio::sync::mpsc::channel(1);
-    let shared = Arc::new(Shared::new(options.remote.space.clone(), events, runtime.clone(), reserve));
+    let cache = (Cache::default(), KeptFrom::default());
+    let shared = Arc::new(Shared::new(options.remote.space.clone(), events, runtime.clone(), reserve, cache));
     let host = Box::new(MemberHost(shared.clone()));
     let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
     shared.set_volume(volume.clone());

@@ -50,6 +50,8 @@ pub enum VfsError {
     PastEnd,
     #[error("the content did not arrive in time")]
     NotMaterialized,
+    #[error("this program is kept from fetching content")]
+    KeptFrom,
     #[error("the state could not be written: {0}")]
     State(String),
     #[error(transparent)]
@@ -81,6 +83,7 @@ impl VfsError {
             VfsError::BadHandle => libc::EBADF,
             VfsError::PastEnd => libc::ENXIO,
             VfsError::NotMaterialized | VfsError::State(_) => libc::EIO,
+            VfsError::KeptFrom => libc::EACCES,
             VfsError::Io(error) => error.raw_os_error().unwrap_or(libc::EIO),
         }
     }

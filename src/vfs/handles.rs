@@ -73,6 +73,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 return Ok(file);
             }
             if !mode.truncate {
+                self.check_may_materialize(caller, ino)?;
                 self.wait_for_content(ino, deadline)?;
             }
             self.untold.wait(ino, deadline);
@@ -98,6 +99,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.opened(caller, open, mode).map(Some)
     }
 
+    /// Some programs read everything there is, whether anybody wants it here or not.
+    fn check_may_materialize(&self, caller: Caller, ino: Ino) -> Result<(), VfsError> {
+        match self.must_wait(ino) && !self.host.may_materialize(caller) {
+            true => Err(VfsError::KeptFrom),
+            false => Ok(()),
+        }
+    }
+
     fn check_open(&self, ino: Ino, mode: OpenMode) -> Result<(), VfsError> {
         match self.stat(ino)?.file_type {
             FileType::File => {}
@@ -118,6 +127,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             self.release(open.ino, mode.write);
             return Err(error);
         }
+        self.host.used(open.ino);
         Ok(self.handles.insert(Handle { open, mode }))
     }
 

@@ -1,5 +1,6 @@
 //! What a volume needs from the process it runs in: backing files, content that is still elsewhere, free room.
 
+use super::settings::Caller;
 use crate::sync::member::{Effects, Ino};
 use std::fs::File;
 use std::io;
@@ -55,6 +56,14 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// [`NotMaterialized`] at the deadline.
     fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized>;
+
+    /// Whether content that is elsewhere is fetched for this caller.
+    fn may_materialize(&self, _caller: Caller) -> bool {
+        true
+    }
+
+    /// An inode's content is used: it was opened.
+    fn used(&self, _ino: Ino) {}
 
     /// Takes note of what local work brought about. Called in commit order with the replica locked, so it
     /// passes the news on and returns; files to remove are the volume's matter and already gone from it.

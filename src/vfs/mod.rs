@@ -45,6 +45,7 @@ mod settings;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod told;
 mod untold;
 mod volume;
 mod xattr;

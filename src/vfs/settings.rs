@@ -22,6 +22,8 @@ impl Settings {
 pub struct Caller {
     pub uid: u32,
     pub gid: u32,
+    /// The thread it comes from; 0 where that is not known.
+    pub pid: u32,
 }
 
 impl Caller {

@@ -3,6 +3,7 @@
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::meta::no_change;
+use super::told::is_told;
 use super::volume::Volume;
 use crate::model::{XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs};
 use crate::ops::SetMeta;
@@ -29,6 +30,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// [`VfsError::NoAttribute`]; [`VfsError::Unsupported`] for a kind that is not kept.
     pub fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>, VfsError> {
+        if is_told(name) {
+            return self.told_xattr(ino, name);
+        }
         self.check_name(name)?;
         let row = self.attributes(ino)?.0.row;
         row.xattrs.get(name).cloned().ok_or(VfsError::NoAttribute)
@@ -40,15 +44,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::Gone`].
     pub fn xattr_names(&self, ino: Ino) -> Result<Vec<u8>, VfsError> {
         let row = self.attributes(ino)?.0.row;
-        let shown = row.xattrs.keys().filter(|name| self.check_name(name).is_ok());
+        let shown = row.xattrs.keys().filter(|name| self.check_name(name).is_ok() && !is_told(name));
         Ok(shown.flat_map(|name| name.iter().copied().chain([0])).collect())
     }
 
     /// Sets an attribute.
     ///
     /// # Errors
-    /// Those of `setxattr(2)`.
+    /// [`VfsError::NotPermitted`] for what the mount tells; those of `setxattr(2)`.
     pub fn set_xattr(&self, ino: Ino, name: &[u8], value: &[u8], mode: XattrMode) -> Result<(), VfsError> {
+        check_settable(name)?;
         self.check_name(name)?;
         let (attributes, _) = self.attributes(ino)?;
         let xattrs = &attributes.row.xattrs;
@@ -72,6 +77,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// [`VfsError::NoAttribute`].
     pub fn remove_xattr(&self, ino: Ino, name: &[u8]) -> Result<(), VfsError> {
+        check_settable(name)?;
         self.check_name(name)?;
         let (attributes, _) = self.attributes(ino)?;
         if !attributes.row.xattrs.contains_key(name) {
@@ -98,6 +104,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         Ok(())
     }
+}
+
+fn check_settable(name: &[u8]) -> Result<(), VfsError> {
+    if is_told(name) { Err(VfsError::NotPermitted) } else { Ok(()) }
 }
 
 /// What a node's attributes take, but for the one of this name.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+mod cache;
 mod care;
 mod conflicts;
 mod guard;
@@ -15,6 +16,7 @@ mod hub;
 pub mod moment;
 mod past;
 
+pub use cache::{PathsArgs, PinArgs, PrefetchArgs};
 pub use care::{GcArgs, VerifyArgs};
 pub use conflicts::{ChoiceArgs, ConflictsArgs, MergetoolArgs, ResolveArgs};
 pub use guard::{DecisionArgs, GuardCommand};
@@ -85,6 +87,18 @@ pub enum Command {
     /// Undo what one member did, and keep what others did since.
     #[command(after_help = past::UNDO_HELP)]
     Undo(UndoArgs),
+    /// Keep contents on this machine, those that come later below a directory too.
+    #[command(after_help = cache::PIN_HELP)]
+    Pin(PinArgs),
+    /// Let contents go again when their room is needed.
+    #[command(after_help = cache::UNPIN_HELP)]
+    Unpin(PathsArgs),
+    /// Let contents go from this machine now; they stay in the space.
+    #[command(after_help = cache::EVICT_HELP)]
+    Evict(PathsArgs),
+    /// Fetch contents before somebody reads them, and wait until they are here.
+    #[command(after_help = cache::PREFETCH_HELP)]
+    Prefetch(PrefetchArgs),
 }
 
 const MOUNT_HELP: &str = "\
@@ -97,6 +111,9 @@ Options for -o, comma separated, later ones win:
   conflict=copy       keep the losing side of a conflict beside the winner (the default)
   conflict=hold       leave the losing side where it is and do not send it until it is resolved
   content=eager       fetch all content as it comes (the default)
+  content=lazy        fetch content when it is read; names, sizes and times are there in any case
+  cache-size=SIZE     with content=lazy: how much content may be here, as in 20G; what was used longest ago goes first
+  no-materialize=A:B  programs that get nothing fetched, instead of the usual indexers and thumbnailers; or none
   state=DIR           another state directory than the usual one
   ignore=FILE         patterns, as in gitignore, for what stays on this machine
 Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.
@@ -104,6 +121,7 @@ Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime,
 Example:
   fl0wfs mount work:notes ~/notes
   fl0wfs mount work:notes /srv/notes -o ro,allow_other
+  fl0wfs mount work:notes ~/notes -o content=lazy --cache-size 20G
   fl0wfs mount 'work:notes@2h ago' /tmp/notes-then";
 
 #[derive(Debug, Args)]
@@ -152,6 +170,9 @@ pub struct MountArgs {
     /// Mount options, comma separated.
     #[arg(short = 'o', value_name = "OPTIONS")]
     pub options: Vec<String>,
+    /// As -o cache-size=SIZE, with content=lazy.
+    #[arg(long, value_name = "SIZE")]
+    pub cache_size: Option<String>,
     /// Stay in the foreground and log to standard error.
     #[arg(short = 'f', long)]
     pub foreground: bool,
@@ -289,6 +310,13 @@ mod tests {
             "show /mnt/x --at 17",
             "show /mnt/x --at 2026-01-02T03:04:05Z",
             "diff /mnt/x",
+            "pin /mnt/x /mnt/y --json",
+            "pin --list",
+            "pin --list /mnt",
+            "unpin /mnt/x",
+            "evict /mnt/x /mnt/y --json",
+            "prefetch /mnt/x --timeout 10m",
+            "mount work:notes /mnt -o content=lazy --cache-size 20G",
             "diff /mnt/x --from 1 --to 1.2:3",
         ] {
             let arguments = ["fl0wfs"].into_iter().chain(line.split(' '));

@@ -1,5 +1,6 @@
 //! What command line and daemon say to each other.
 
+use super::cache::{CacheReport, CacheRequest, ContentStanding};
 use super::conflicts::{ConflictReport, ResolveRequest};
 use super::history::{ContentReport, HistoryRequest, HolderReport, LogLine};
 use super::past::{PastLine, PastReport, RestoreRequest, UndoRequest};
@@ -44,6 +45,8 @@ pub enum ControlRequest {
     /// Answered by [`ControlResponse::PastLines`] with everything that is done, or would be, as often as needed, then
     /// [`ControlResponse::Past`].
     Undo(UndoRequest),
+    /// Answered by [`ControlResponse::Cache`], with progress before where it has to wait.
+    Cache(CacheRequest),
 }
 
 /// What a daemon answers.
@@ -75,6 +78,7 @@ pub enum ControlResponse {
     /// More follows.
     PastLines(Vec<PastLine>),
     Past(Box<PastReport>),
+    Cache(Box<CacheReport>),
     Done,
     Failed {
         message: String,
@@ -135,6 +139,7 @@ pub struct StatusReport {
     pub conflicts: Vec<ConflictReport>,
     /// Files whose content is still to come.
     pub not_materialized: Pending,
+    pub content: ContentStanding,
     /// The disk is too full for remote content.
     pub disk_full: bool,
     /// Lines of lists of patterns that are none: the file, the line, and why.

@@ -6,6 +6,7 @@
 //! get through, in either direction: the socket has mode 0600, and both ends look at the peer's credentials.
 //! What requests mean is the handler's business.
 
+mod cache;
 mod client;
 mod conflicts;
 mod history;
@@ -16,6 +17,7 @@ mod server;
 mod sides;
 mod socket;
 
+pub use cache::{CacheReport, CacheRequest, ContentStanding, Kept, KeptBecause, UnreadFile};
 pub use client::{AskError, ask, ask_for, ask_for_files};
 pub use conflicts::{ConflictReport, ResolveChoice, ResolveRequest};
 pub use history::{ContentReport, HistoryRequest, HolderReport, LogLine, Moment, VersionName, Which};

@@ -23,7 +23,7 @@
 //! | `A` | node | [`super::Kept`]: a node that is not what patterns make of it |
 //! | `X` | member number | member name |
 //! | `G` | node | nothing: a pin |
-//! | `L` | ino | when its content was used last: seconds, big-endian |
+//! | `L` | ino | when its content was used last: milliseconds since 1970, big-endian |
 //! | `M` | name | counters and identity |
 
 use super::Ino;

@@ -44,7 +44,7 @@ mod withheld;
 pub use capture::Captured;
 pub use inodes::Attributes;
 pub use merging::{Contents, Gathered, NoContents, manifest_of};
-pub use presence::{Asked, Facts, Fetching, Pinned, Residence, Stays, why_it_stays};
+pub use presence::{Asked, Facts, Fetching, NodeStanding, Pinned, Residence, Stays, why_it_stays};
 pub use proof::Unproven;
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
 pub use resolution::{Choice, Question, Refusal, Seen};

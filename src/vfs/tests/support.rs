@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 
-pub const ROOT: Caller = Caller { uid: 0, gid: 0 };
-pub const OTHER: Caller = Caller { uid: 1000, gid: 1000 };
+pub const ROOT: Caller = Caller { uid: 0, gid: 0, pid: 0 };
+pub const OTHER: Caller = Caller { uid: 1000, gid: 1000, pid: 0 };
 pub const READ: OpenMode =
     OpenMode { read: true, write: false, append: false, truncate: false, exclusive: false };
 pub const WRITE: OpenMode = OpenMode { write: true, ..READ };

@@ -153,22 +153,25 @@ impl<S: Store> Replica<S> {
         std::mem::take(&mut self.state.presence.changed).into_iter().collect()
     }
 
-    /// Inodes with a backing file, from after `after` on, and the file's number.
-    pub fn contents(&self, after: Option<Ino>, limit: usize) -> Vec<(Ino, Option<u64>)> {
-        let from = after.map_or(vec![keys::INODE], |ino| [keys::inode(ino), vec![0]].concat());
-        let rows = self.store.scan(&from, &[keys::INODE + 1]).take(limit);
-        rows.map(|(key, _)| {
-            let ino = Ino(keys::number_of(&key));
-            (ino, self.inode(ino).and_then(|inode| inode.backing).map(|backing| backing.file))
-        })
-        .collect()
+    /// The backing file of an inode that is no unshared node's.
+    pub fn content_file(&self, ino: Ino) -> Option<u64> {
+        let inode = self.inode(ino).filter(|inode| !inode.node.is_unshared())?;
+        inode.backing.map(|backing| backing.file)
     }
 
-    /// When contents were used last, as far as that was noted: seconds, for each inode.
+    /// Inodes from after `after` on, with their backing files as [`Replica::content_file`] has them.
+    pub fn content_files(&self, after: Option<Ino>, limit: usize) -> Vec<(Ino, Option<u64>)> {
+        let from = after.map_or(vec![keys::INODE], |ino| [keys::inode(ino), vec![0]].concat());
+        let rows = self.store.scan(&from, &[keys::INODE + 1]).take(limit);
+        let inos = rows.map(|(key, _)| Ino(keys::number_of(&key)));
+        inos.map(|ino| (ino, self.content_file(ino))).collect()
+    }
+
+    /// When contents were used last, as far as that was noted: milliseconds since 1970, for each inode.
     pub fn last_uses(&self) -> Vec<(Ino, u64)> {
         let rows = self.store.scan_prefix(&[keys::USED]);
-        let seconds = |value: &[u8]| value.try_into().map(u64::from_be_bytes).unwrap_or_default();
-        rows.map(|(key, value)| (Ino(keys::number_of(&key)), seconds(&value))).collect()
+        let number = |value: &[u8]| value.try_into().map(u64::from_be_bytes).unwrap_or_default();
+        rows.map(|(key, value)| (Ino(keys::number_of(&key)), number(&value))).collect()
     }
 
     /// Notes when contents were used last. It may be lost with the process and nothing depends on it.
@@ -177,9 +180,9 @@ impl<S: Store> Replica<S> {
     /// [`LocalError::Write`].
     pub fn note_uses(&mut self, uses: &[(Ino, u64)]) -> Result<(), LocalError> {
         self.transact_quietly(Durability::Process, |work| {
-            for (ino, seconds) in uses {
+            for (ino, used) in uses {
                 if work.txn.get(&keys::inode(*ino)).is_some() {
-                    work.txn.put(keys::used(*ino), seconds.to_be_bytes().to_vec());
+                    work.txn.put(keys::used(*ino), used.to_be_bytes().to_vec());
                 }
             }
             Ok(())

@@ -8,12 +8,14 @@
 mod asked;
 mod evict;
 mod pins;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use asked::{Asked, Residence};
 pub use evict::{Facts, Stays, why_it_stays};
 pub use pins::Pinned;
+pub use standing::NodeStanding;
 
 use super::records::Ino;
 use crate::model::NodeId;

@@ -36,15 +36,8 @@ fn only_what_the_hub_has_and_nobody_holds_may_go() {
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
-    any::<[bool; 8]>().prop_map(|[has_file, unshared, dirty, embryo, brought, open, detached, pinned]| Facts {
-        has_file,
-        unshared,
-        dirty,
-        embryo,
-        brought,
-        open,
-        detached,
-        pinned,
+    any::<[bool; 8]>().prop_map(|[has_file, unshared, dirty, embryo, brought, open, detached, pinned]| {
+        Facts { has_file, unshared, dirty, embryo, brought, open, detached, pinned }
     })
 }
 
