@@ -13,7 +13,7 @@ MIB=$((1024 * 1024))
 attribute() { getfattr -h --only-values -n "user.fl0w.$1" "$2" 2>/dev/null; }
 materialized() { same "$(attribute materialized "$1")" "$2" "whether $1 is here"; }
 # What contents take on B's disk, in bytes.
-on_disk() { du -s --block-size=1 "$(content_of_b)" | cut -f1; }
+on_disk() { find "$(content_of_b)" -type f -printf '%b\n' | awk '{ sum += $1 } END { print sum * 512 }'; }
 content_of_b() { find "$(home_of b)" -type d -name content | head -n 1; }
 random() { head -c "$1" /dev/urandom; }
 synced() { [ "$(attribute status "$1")" = synced ]; }
@@ -81,8 +81,8 @@ u12_scripts_can_tell_what_is_uploaded_and_what_is_here() {
 }
 
 u12_the_cache_keeps_its_limit_and_unsent_work_stays() {
-    local n disk
     step "U12: a cache of 8 MiB under 20 MiB that are read: never more than 5 % over it, unsent work stays, all is right"
+    local n disk sum
     again content=lazy,cache-size=8M
     stop_hub
     random $((2 * MIB)) >"$B/unsent"
@@ -117,8 +117,8 @@ u12_the_cache_keeps_its_limit_and_unsent_work_stays() {
 cache_fits() { [ "$(on_disk)" -le $((8 * MIB * 105 / 100)) ]; }
 
 u5_a_pinned_tree_is_whole_without_the_hub_and_what_is_absent_says_so() {
-    local began
     step "U5: a pinned tree is whole without the hub, what comes to it later and after a remount too"
+    local began
     again content=lazy
     expect 0 fl b pin "$B/tree"
     sync_all b

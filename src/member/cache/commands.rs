@@ -78,10 +78,7 @@ impl MemberHandler {
             CacheRequest::Pins => Ok(CacheReport { pins: self.pins(), ..CacheReport::default() }),
             CacheRequest::Evict { paths } => self.evict(paths),
             CacheRequest::Prefetch { paths, timeout_seconds } => {
-                match self.prefetch(paths, Duration::from_secs(*timeout_seconds), reply) {
-                    Ok(done) => done,
-                    Err(error) => return Err(error),
-                }
+                self.prefetch(paths, Duration::from_secs(*timeout_seconds), reply)?
             }
         };
         Ok(match done {

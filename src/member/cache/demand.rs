@@ -15,6 +15,7 @@ use crate::sync::member::{Ino, content_of};
 use crate::vfs::{self, NotMaterialized};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -67,8 +68,8 @@ impl Shared {
                 return Ok(());
             };
             self.demand.failed.lock().remove(&node);
-            if !self.demand.under_way.lock().contains_key(&node) {
-                self.demand.under_way.lock().insert(node, wanted.content);
+            if let Entry::Vacant(free) = self.demand.under_way.lock().entry(node) {
+                free.insert(wanted.content);
                 self.runtime().spawn(self.clone().fetch_wanted(wanted.clone(), deadline));
             }
             let over = || self.wanted_of(ino, node).is_none() || !self.demand.is_under_way(node);
@@ -131,7 +132,10 @@ impl Shared {
                         .await
                 }
                 None => match fetch_large(&connection, &arriving, wanted).await {
-                    Ok(file) => Ok(tokio::task::block_in_place(|| arrived(self, wanted, file))),
+                    Ok(file) => {
+                        tokio::task::block_in_place(|| arrived(self, wanted, file));
+                        Ok(())
+                    }
                     Err(error) => Err(error),
                 },
             };
