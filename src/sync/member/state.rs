@@ -174,10 +174,7 @@ impl<S: Store> Replica<S> {
             discarded: 0,
             unused_files: Vec::new(),
             marks_unsynced: Cell::new(false),
-            presence: Presence {
-                has_pins: store.scan_prefix(&[keys::PIN]).next().is_some(),
-                ..Presence::default()
-            },
+            presence: Presence::of(&store),
         };
         let mut replica = Replica { store, state };
         if fresh {

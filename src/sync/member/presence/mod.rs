@@ -17,8 +17,10 @@ pub use evict::{Facts, Stays, why_it_stays};
 pub use pins::Pinned;
 pub use standing::NodeStanding;
 
+use super::keys;
 use super::records::Ino;
 use crate::model::NodeId;
+use crate::sync::kv::Kv;
 use std::collections::BTreeSet;
 
 /// What a member fetches.
@@ -41,4 +43,12 @@ pub(super) struct Presence {
     pub changed: BTreeSet<Ino>,
     /// Directories that have come to another place, and so perhaps below a pin.
     pub moved: BTreeSet<NodeId>,
+}
+
+impl Presence {
+    /// What a store says of it.
+    pub fn of(store: &impl Kv) -> Presence {
+        let has_pins = store.scan_prefix(&[keys::PIN]).next().is_some();
+        Presence { has_pins, ..Presence::default() }
+    }
 }
