@@ -69,6 +69,7 @@ clear_up() {
     done
     [ -z "$HUB_PID" ] || end_process "$HUB_PID" KILL
     if declare -F clear_up_more >/dev/null; then clear_up_more; fi
+    unlink_helpers
     if [ -n "$WORK" ] && [ -z "${FL0WFS_TEST_KEEP:-}" ]; then
         mountpoint_below "$WORK" || rm -rf --one-file-system "$WORK"
     fi
@@ -151,6 +152,26 @@ run_rows() {
 }
 
 same() { [ "$1" = "$2" ] || fail "${3:-values differ}: \"$1\" is not \"$2\""; }
+
+# --- the mount helper ----------------------------------------------------------------------------------------
+
+# mount(8) looks for helpers in fixed places only: one name is for fstab and -t, the other for what is mounted already.
+HELPERS=(/sbin/mount.fl0wfs /sbin/mount.fuse.fl0wfs)
+LINKED=()
+
+# link_helpers: puts this helper where mount(8) finds it. An installed one is not replaced, but has to be this one.
+link_helpers() {
+    local helper
+    for helper in "${HELPERS[@]}"; do
+        if [ -e "$helper" ]; then
+            cmp -s "$BIN/mount-fl0wfs" "$helper" || skip "another $helper is installed; scripts/install puts this one there"
+        else
+            ln -sf "$BIN/mount-fl0wfs" "$helper" && LINKED+=("$helper")
+        fi
+    done
+}
+
+unlink_helpers() { [ ${#LINKED[@]} = 0 ] || rm -f "${LINKED[@]}"; }
 
 # --- the hub -------------------------------------------------------------------------------------------------
 

@@ -3,18 +3,8 @@
 . "$(dirname "$0")/harness.sh"
 begin helper
 [ "$(id -u)" = 0 ] || skip "mount(8) is for root"
-HELPER=/sbin/mount.fl0wfs
 A=$WORK/a
-LINKED=
-
-clear_up_more() { [ -z "$LINKED" ] || rm -f "$HELPER"; }
-
-# mount(8) looks for helpers in fixed places only; an installed one is not replaced, but has to be this one.
-if [ -e "$HELPER" ]; then
-    cmp -s "$BIN/mount-fl0wfs" "$HELPER" || skip "another $HELPER is installed; scripts/install puts this one there"
-else
-    ln -s "$BIN/mount-fl0wfs" "$HELPER" && LINKED=1
-fi
+link_helpers
 
 start_hub
 create_space
@@ -53,6 +43,41 @@ mount -T "$WORK/fstab" "$A" || fail "mount from fstab failed"
 daemon_of
 echo "again" >"$A/file"
 must 30 "the change has not travelled" has "$WORK/b/file" "again"
+unmounted
+
+step "remounting read-only and back, while the daemon goes on"
+mount -t fl0wfs "work:$SPACE" "$A" || fail "mount failed"
+daemon_of
+before=${PIDS[a]}
+mount -o remount,ro "$A" || fail "mount -o remount,ro failed"
+findmnt -no OPTIONS "$A" | any '^ro,nosuid,nodev' || fail "not read-only: $(findmnt -no OPTIONS "$A")"
+(echo x >"$A/file") 2>"$WORK/error" && fail "a mount remounted read-only can be written"
+grep -q "Read-only file system" "$WORK/error" || fail "not told: $(cat "$WORK/error")"
+echo "from b" >"$WORK/b/file"
+must 30 "a change of others does not arrive" has "$A/file" "from b"
+mount -o remount,rw "$A" || fail "mount -o remount,rw failed"
+echo "by a" >"$A/file" || fail "a mount remounted to be written cannot be"
+must 30 "the change has not travelled" has "$WORK/b/file" "by a"
+mount -T "$WORK/fstab" -o remount,noexec "$A" || fail "a remount by fstab failed"
+findmnt -no OPTIONS "$A" | any '^rw,nosuid,nodev,noexec' || fail "not so: $(findmnt -no OPTIONS "$A")"
+exec {HELD}>"$A/held"
+mount -o remount,ro "$A" 2>"$WORK/error" && fail "read-only though a file is open for writing"
+grep -q "open there for writing" "$WORK/error" || fail "not told why: $(cat "$WORK/error")"
+exec {HELD}>&-
+fl a mount "work:$SPACE" "$A" -o remount,exec || fail "fl0wfs mount -o remount failed"
+expect 1 fl a mount "other:$SPACE" "$A" -o remount,exec
+said "shows work:$SPACE"
+daemon_of
+same "$before" "${PIDS[a]}" "another daemon answers"
+unmounted
+expect 1 fl a mount "work:$SPACE" "$A" -o remount,ro
+said "nothing of this program is mounted"
+
+step "a plain type, for tools that know no other"
+mount -t fl0wfs "work:$SPACE" "$A" -o plain-type || fail "mount -o plain-type failed"
+daemon_of
+same "fuse work:$SPACE" "$(findmnt -no FSTYPE,SOURCE "$A" | tr -s ' ')" "type and source"
+has "$A/file" "by a" || fail "a plain mount shows something else"
 unmounted
 
 step "mistakes are told, by exit code and in words"

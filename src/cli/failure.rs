@@ -3,6 +3,7 @@
 use super::daemon::DaemonError;
 use super::output;
 use super::point::PointError;
+use super::remount::RemountError;
 use crate::hub::{AdminError, HubError};
 use crate::member::config::ConfigError;
 use crate::member::control::AskError;
@@ -56,6 +57,8 @@ pub enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Point(#[from] PointError),
+    #[error(transparent)]
+    Remount(#[from] RemountError),
     #[error("{space} is already mounted at {} (process {pid})", mount_point.display())]
     SpaceMounted { space: String, mount_point: PathBuf, pid: u32 },
     #[error(transparent)]
@@ -126,6 +129,7 @@ pub fn explain(error: &CliError) -> Explained {
         CliError::Option(_) => hinted("see fl0wfs mount --help", Exit::Usage),
         CliError::Config(error) => explain_config(error),
         CliError::Point(error) => explain_point(error),
+        CliError::Remount(error) => explain_remount(error),
         CliError::SpaceMounted { .. } => hinted(ONE_MOUNT, Exit::Refused),
         CliError::Run(error) => explain_run(error),
         CliError::Daemon(DaemonError::Ended { .. }) => hinted("its log says more", Exit::Failed),
@@ -187,6 +191,18 @@ fn explain_point(error: &PointError) -> (Option<String>, Exit) {
         PointError::NotDirectory(_) | PointError::Io { .. } | PointError::Unmount { .. } => {
             (None, Exit::Failed)
         }
+    }
+}
+
+fn explain_remount(error: &RemountError) -> (Option<String>, Exit) {
+    match error {
+        RemountError::NotMounted(_) | RemountError::OtherSource { .. } => hinted(ALREADY, Exit::Failed),
+        RemountError::Busy(_) => hinted("close what is open there for writing", Exit::Failed),
+        RemountError::NotRoot => {
+            hinted("unmount the space and mount it again with other options", Exit::Refused)
+        }
+        RemountError::Failed { .. } => (None, Exit::Failed),
+        RemountError::Point(error) => explain_point(error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::failure::{CliError, Exit};
 use super::mount::{self, MountLine};
-use super::output;
+use super::{output, remount};
 use std::ffi::OsString;
 
 const USAGE: &str = "mount.fl0wfs REMOTE:SPACE DIR [-sfnv] [-o OPTIONS]";
@@ -27,11 +27,11 @@ pub fn run(arguments: &[OsString]) -> Result<Exit, CliError> {
         let options = line.options.join(",");
         output::note(&format!("mount.fl0wfs: {source} on {} ({options})", line.directory.display()));
     }
-    if call.fake {
-        line.check()?;
-        return Ok(Exit::Done);
+    match (call.fake, remount::is_asked(&line)) {
+        (false, _) => mount::start(&line),
+        (true, true) => remount::run(&line, true),
+        (true, false) => line.check().map(|_| Exit::Done),
     }
-    mount::start_daemon(&line)
 }
 
 fn parse(arguments: &[OsString]) -> Result<Call, CliError> {

@@ -18,6 +18,7 @@ mod progress;
 mod point;
 mod mounted;
 mod mount;
+mod remount;
 mod daemon;
 mod log_file;
 mod unmount;

@@ -3,7 +3,7 @@
 use super::args::{MountArgs, moment};
 use super::daemon::{self, DaemonError, Readiness};
 use super::failure::{CliError, Exit};
-use super::point;
+use super::{point, remount};
 use crate::member::config::{ConfigError, Home, RemoteName};
 use crate::member::control::Moment;
 use crate::member::mounts::MountRecord;
@@ -39,7 +39,7 @@ pub fn run(arguments: &MountArgs) -> Result<Exit, CliError> {
     match (arguments.daemon, arguments.foreground) {
         (true, _) => Ok(daemon::run_in_background(&line)),
         (false, true) => daemon::run_in_foreground(&line),
-        (false, false) => start_daemon(&line),
+        (false, false) => start(&line),
     }
 }
 
@@ -111,7 +111,7 @@ fn split_moment(source: &str) -> Result<(&str, Option<Moment>), CliError> {
 ///
 /// # Errors
 /// [`CliError::Source`], [`CliError::Name`].
-fn parse_source(source: &str) -> Result<(RemoteName, SpaceName), CliError> {
+pub(super) fn parse_source(source: &str) -> Result<(RemoteName, SpaceName), CliError> {
     let (remote, space) = source.split_once(':').ok_or_else(|| CliError::Source(source.to_owned()))?;
     let bad = |what, text: &str, reason| CliError::Name { what, text: text.to_owned(), reason };
     Ok((
@@ -120,12 +120,20 @@ fn parse_source(source: &str) -> Result<(RemoteName, SpaceName), CliError> {
     ))
 }
 
+/// Mounts, or changes a mount that stands.
+///
+/// # Errors
+/// Those of [`start_daemon`] and [`remount::run`].
+pub fn start(line: &MountLine) -> Result<Exit, CliError> {
+    if remount::is_asked(line) { remount::run(line, false) } else { start_daemon(line) }
+}
+
 /// Starts this program again as the mount's daemon, and waits until the mount is usable or the daemon has said
 /// why not. It is started again, not forked: a fork of a program with threads may do nothing safely.
 ///
 /// # Errors
 /// What the daemon said, or how it ended without a word.
-pub fn start_daemon(line: &MountLine) -> Result<Exit, CliError> {
+fn start_daemon(line: &MountLine) -> Result<Exit, CliError> {
     keep_descriptors_from_children();
     let mut command = Command::new("/proc/self/exe");
     command.arg0("fl0wfs").args([DAEMON_COMMAND, "--daemon"]);

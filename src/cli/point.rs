@@ -3,6 +3,7 @@
 //! Invariant: nothing here asks a mounted fl0wfs anything before the kernel's own table has been read, since a
 //! mount whose daemon is gone answers every call with an error.
 
+use super::mount::parse_source;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 
 /// The type the kernel shows for our mounts.
 const FILE_SYSTEM: &[u8] = b"fuse.fl0wfs";
+const PLAIN: &[u8] = b"fuse";
 /// More dead mounts on top of each other than this are somebody else's problem.
 const DEAD_MOUNTS_MAX: usize = 16;
 /// How many of those who keep a mount busy are named.
@@ -47,6 +49,16 @@ struct Mounted {
     point: PathBuf,
     file_system: Vec<u8>,
     source: PathBuf,
+    /// Those of the mount, then those of the file system.
+    options: String,
+}
+
+impl Mounted {
+    /// A mount that was to show a plain type is known by its source.
+    fn is_ours(&self) -> bool {
+        let has_our_source = || self.source.to_str().is_some_and(|source| parse_source(source).is_ok());
+        self.file_system == FILE_SYSTEM || (self.file_system == PLAIN && has_our_source())
+    }
 }
 
 /// Makes `path` absolute and free of symlinks, also where a dead mount stands at its end.
@@ -97,7 +109,7 @@ pub fn resolve_removed(path: &Path) -> Result<PathBuf, PointError> {
 /// [`PointError`].
 pub fn prepare(point: &Path, nonempty: bool) -> Result<(), PointError> {
     for _ in 0..DEAD_MOUNTS_MAX {
-        let Some(mounted) = find(point)?.filter(|mounted| mounted.file_system == FILE_SYSTEM) else { break };
+        let Some(mounted) = find(point)?.filter(Mounted::is_ours) else { break };
         match std::fs::metadata(point) {
             Err(error) if is_dead(&error) => detach(point)?,
             _ => return Err(PointError::Mounted { path: point.to_owned(), source_name: mounted.source }),
@@ -119,7 +131,16 @@ pub fn prepare(point: &Path, nonempty: bool) -> Result<(), PointError> {
 /// # Errors
 /// [`PointError::Io`].
 pub fn is_ours(point: &Path) -> Result<bool, PointError> {
-    Ok(find(point)?.is_some_and(|mounted| mounted.file_system == FILE_SYSTEM))
+    Ok(find(point)?.is_some_and(|mounted| mounted.is_ours()))
+}
+
+/// What the kernel's table says of a mount of this program at `point`: its source and its options.
+///
+/// # Errors
+/// [`PointError::Io`].
+pub fn shown_at(point: &Path) -> Result<Option<(PathBuf, String)>, PointError> {
+    let ours = find(point)?.filter(Mounted::is_ours);
+    Ok(ours.map(|mounted| (mounted.source, mounted.options)))
 }
 
 /// Unmounts what stands at `point`.
@@ -188,10 +209,13 @@ fn parse_line(line: &[u8]) -> Option<Mounted> {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let dash = fields.iter().position(|field| *field == b"-")?;
     let path = |field: &[u8]| PathBuf::from(OsString::from_vec(unescape(field)));
+    let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
+    let of_file_system = fields.get(dash + 3).copied().unwrap_or_default();
     Some(Mounted {
         point: path(fields.get(4)?),
         file_system: fields.get(dash + 1)?.to_vec(),
         source: path(fields.get(dash + 2)?),
+        options: format!("{},{}", text(fields.get(5)?), text(of_file_system)),
     })
 }
 
@@ -252,6 +276,8 @@ mod tests {
         assert_eq!(find("/mnt/a b"), Some("work:notes".into()));
         assert_eq!(find("/mnt/x"), Some("work:code".into()));
         assert_eq!(find("/mnt"), None);
+        let options = find_in(TABLE, Path::new("/mnt/a b")).unwrap().options;
+        assert_eq!(options, "rw,nosuid,nodev,rw,user_id=0");
         assert_eq!(unescape(b"a\\134\\012\\q\\04"), b"a\\\n\\q\\04");
     }
 

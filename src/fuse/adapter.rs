@@ -1,13 +1,13 @@
 //! fuser's calls, one by one, in terms of a volume.
 
 use super::convert::{
-    allocation, attributes, caller, errno, file_type, ino, mode_bits, no_such_name, open_mode, rename_mode,
-    special_body, timestamp, xattr_mode,
+    allocation, attributes, caller, errno, file_type, ino, maker, mode_bits, no_such_name, open_mode,
+    rename_mode, special_body, timestamp, xattr_mode,
 };
 use crate::model::{Body, Name};
 use crate::sync::Store;
 use crate::vfs::{
-    ContentFiles, Entry, FileId, NewNode, OpenMode, Seek, SetAttributes, Stat, VfsError, Volume,
+    ContentFiles, Entry, FileId, NewNode, OpenMode, Seek, SetAttributes, Stat, VfsError, Volume, is_acl,
 };
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
@@ -153,6 +153,11 @@ where
                 tracing::debug!(?capability, "not offered by this kernel");
             }
         }
+        // Order: who keeps lists must know the umask, so that a default list can take its place.
+        let lists = [InitFlags::FUSE_POSIX_ACL, InitFlags::FUSE_DONT_MASK];
+        if self.volume.keeps_owners() && !lists.iter().all(|it| config.add_capabilities(*it).is_ok()) {
+            tracing::debug!("this kernel keeps no access control lists");
+        }
         // Each of these answers with the nearest value that it would take; the kernel's own is fine then.
         let _ = config.set_max_write(IO_BYTES_MAX);
         let _ = config.set_max_readahead(IO_BYTES_MAX);
@@ -222,13 +227,13 @@ where
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
+        umask: u32,
         rdev: u32,
         reply: ReplyEntry,
     ) {
         let Some(body) = special_body(mode, rdev) else { return reply.error(Errno::EINVAL) };
         let new = NewNode { body, mode: mode_bits(mode) };
-        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+        reply_entry(reply, self.volume.make(maker(request, umask), ino(parent), name.as_bytes(), new));
     }
 
     fn mkdir(
@@ -237,11 +242,11 @@ where
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
+        umask: u32,
         reply: ReplyEntry,
     ) {
         let new = NewNode { body: Body::Directory, mode: mode_bits(mode) };
-        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+        reply_entry(reply, self.volume.make(maker(request, umask), ino(parent), name.as_bytes(), new));
     }
 
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -259,7 +264,7 @@ where
 
     fn rename(
         &self,
-        _request: &Request,
+        request: &Request,
         parent: INodeNo,
         name: &OsStr,
         new_parent: INodeNo,
@@ -268,7 +273,8 @@ where
         reply: ReplyEmpty,
     ) {
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
-        reply_empty(reply, rename_mode(flags).and_then(|mode| self.volume.rename(from, to, mode)));
+        let mode = rename_mode(caller(request), flags);
+        reply_empty(reply, mode.and_then(|mode| self.volume.rename(from, to, mode)));
     }
 
     fn link(&self, _request: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
@@ -294,13 +300,13 @@ where
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
-        _umask: u32,
+        umask: u32,
         flags: i32,
         reply: ReplyCreate,
     ) {
         let open = open_mode(flags);
         let place = (ino(parent), name.as_bytes());
-        match self.volume.create(caller(request), place, mode_bits(mode), open) {
+        match self.volume.create(maker(request, umask), place, mode_bits(mode), open) {
             Ok((stat, file)) => {
                 let handle = FileHandle(file.0);
                 reply.created(&TTL, &attributes(&stat), GENERATION, handle, open_flags(open));
@@ -331,7 +337,7 @@ where
 
     fn write(
         &self,
-        _request: &Request,
+        request: &Request,
         number: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -343,8 +349,9 @@ where
     ) {
         let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
         let clears = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
+        let unprivileged = clears.then(|| caller(request));
         let write = move |volume: &Volume<S, F>, data: &[u8]| {
-            let written = volume.write(id(handle), offset, data, from_cache, clears);
+            let written = volume.write(id(handle), offset, data, from_cache, unprivileged);
             reply_written(reply, written.map(|bytes| bytes as u64));
         };
         if self.volume.must_wait(ino(number)) {
@@ -444,7 +451,7 @@ where
 
     fn setxattr(
         &self,
-        _request: &Request,
+        request: &Request,
         number: INodeNo,
         name: &OsStr,
         value: &[u8],
@@ -452,6 +459,10 @@ where
         _position: u32,
         reply: ReplyEmpty,
     ) {
+        if is_acl(name.as_bytes()) {
+            let set = self.volume.set_acl(caller(request), ino(number), name.as_bytes(), value);
+            return reply_empty(reply, set);
+        }
         let set = |mode| self.volume.set_xattr(ino(number), name.as_bytes(), value, mode);
         reply_empty(reply, xattr_mode(flags).and_then(set));
     }

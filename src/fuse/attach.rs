@@ -27,8 +27,9 @@ pub(super) fn attach(directory: &Path, options: &MountOptions) -> io::Result<Own
     if options.allow_other {
         data.push_str(",allow_other");
     }
+    let kind = if options.plain_type { "fuse" } else { "fuse.fl0wfs" };
     let data = CString::new(data).map_err(|_| io::ErrorKind::InvalidInput)?;
-    rustix::mount::mount(options.source.as_str(), directory, "fuse.fl0wfs", flags(options), data.as_c_str())?;
+    rustix::mount::mount(options.source.as_str(), directory, kind, flags(options), data.as_c_str())?;
     Ok(device)
 }
 

@@ -14,7 +14,12 @@ pub(super) fn errno(error: &VfsError) -> Errno {
 }
 
 pub(super) fn caller(request: &Request) -> Caller {
-    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
+    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid(), umask: 0 }
+}
+
+/// The caller of what makes nodes. Where the kernel has applied the umask itself, a second time changes nothing.
+pub(super) fn maker(request: &Request, umask: u32) -> Caller {
+    Caller { umask: (umask & 0o777) as u16, ..caller(request) }
 }
 
 pub(super) fn file_type(file_type: FileType) -> fuser::FileType {
@@ -120,11 +125,14 @@ pub(super) fn open_mode(flags: i32) -> OpenMode {
     }
 }
 
-pub(super) fn rename_mode(flags: RenameFlags) -> Result<RenameMode, VfsError> {
+pub(super) fn rename_mode(caller: Caller, flags: RenameFlags) -> Result<RenameMode, VfsError> {
+    const WHITEOUT_KEEPING: RenameFlags = RenameFlags::RENAME_WHITEOUT.union(RenameFlags::RENAME_NOREPLACE);
     match flags {
         flags if flags.is_empty() => Ok(RenameMode::Replace),
         RenameFlags::RENAME_NOREPLACE => Ok(RenameMode::NoReplace),
         RenameFlags::RENAME_EXCHANGE => Ok(RenameMode::Exchange),
+        RenameFlags::RENAME_WHITEOUT => Ok(RenameMode::Whiteout { caller, replaces: true }),
+        WHITEOUT_KEEPING => Ok(RenameMode::Whiteout { caller, replaces: false }),
         _ => Err(VfsError::Invalid),
     }
 }

@@ -32,6 +32,8 @@ pub struct MountOptions {
     /// Device nodes are honoured.
     pub dev: bool,
     pub exec: bool,
+    /// The kernel shows the type `fuse` and no more.
+    pub plain_type: bool,
 }
 
 impl MountOptions {
@@ -45,13 +47,13 @@ impl MountOptions {
         let mut config = Config::default();
         config.mount_options = vec![
             MountOption::FSName(self.source.clone()),
-            MountOption::Subtype("fl0wfs".into()),
             MountOption::DefaultPermissions,
             choose(self.read_only, MountOption::RO, MountOption::RW),
             choose(self.suid, MountOption::Suid, MountOption::NoSuid),
             choose(self.dev, MountOption::Dev, MountOption::NoDev),
             choose(self.exec, MountOption::Exec, MountOption::NoExec),
         ];
+        config.mount_options.extend((!self.plain_type).then(|| MountOption::Subtype("fl0wfs".into())));
         config.acl = self.acl();
         config.n_threads = Some(THREADS);
         config

@@ -21,6 +21,8 @@ pub struct Options {
     pub suid: bool,
     pub dev: bool,
     pub noexec: bool,
+    /// The kernel shows the type `fuse`, for tools that know no other.
+    pub plain_type: bool,
     /// A state directory in place of the usual one.
     pub state: Option<PathBuf>,
     /// A list of patterns for what this mount is to ignore.
@@ -97,7 +99,7 @@ impl Options {
     pub fn parse<'a>(lists: impl IntoIterator<Item = &'a str>) -> Result<Options, OptionError> {
         let mut options = Options::default();
         for list in lists {
-            for option in split(list) {
+            for option in Options::split(list) {
                 options.take(&option)?;
             }
         }
@@ -143,6 +145,7 @@ impl Options {
             "nodev" => (&mut self.dev, false),
             "exec" => (&mut self.noexec, false),
             "noexec" => (&mut self.noexec, true),
+            "plain-type" => (&mut self.plain_type, true),
             other => return Err(unavailable(other)),
         };
         Ok(Box::new(move || *field = value))
@@ -191,6 +194,22 @@ impl Options {
         Ok(())
     }
 
+    /// Splits at commas that have no backslash before them, and takes one level of backslashes away.
+    pub fn split(list: &str) -> Vec<String> {
+        let mut options = vec![String::new()];
+        let mut characters = list.chars();
+        while let Some(character) = characters.next() {
+            let last = options.last_mut().expect("there is always one");
+            match character {
+                ',' => options.push(String::new()),
+                '\\' => last.extend(characters.next()),
+                other => last.push(other),
+            }
+        }
+        options.retain(|option| !option.is_empty());
+        options
+    }
+
     /// What the kernel is to be told; `source` is shown as the mount's source.
     pub fn for_kernel(&self, source: String) -> MountOptions {
         MountOptions {
@@ -200,6 +219,7 @@ impl Options {
             suid: self.suid,
             dev: self.dev,
             exec: !self.noexec,
+            plain_type: self.plain_type,
         }
     }
 }
@@ -237,7 +257,7 @@ fn absolute(option: &'static str, path: &str) -> Result<PathBuf, OptionError> {
 
 fn unavailable(name: &str) -> OptionError {
     match name {
-        "remount" => not_available(name, "unmount the space and mount it again"),
+        "remount" => not_available(name, "a mount that stands is changed without --foreground"),
         "allow_root" => not_available(name, "use allow_other, which lets root in among others"),
         "sync" | "dirsync" => not_available(name, "programs that need their data on disk call fsync"),
         _ => OptionError::Unknown(name.to_owned()),
@@ -246,22 +266,6 @@ fn unavailable(name: &str) -> OptionError {
 
 fn not_available(option: &str, reason: &'static str) -> OptionError {
     OptionError::NotAvailable { option: option.to_owned(), reason }
-}
-
-/// Splits at commas that have no backslash before them, and takes one level of backslashes away.
-fn split(list: &str) -> Vec<String> {
-    let mut options = vec![String::new()];
-    let mut characters = list.chars();
-    while let Some(character) = characters.next() {
-        let last = options.last_mut().expect("there is always one");
-        match character {
-            ',' => options.push(String::new()),
-            '\\' => last.extend(characters.next()),
-            other => last.push(other),
-        }
-    }
-    options.retain(|option| !option.is_empty());
-    options
 }
 
 #[cfg(test)]
@@ -286,6 +290,7 @@ mod tests {
             ("suid,dev", Options { suid: true, dev: true, ..default() }),
             ("suid,nosuid,dev,nodev", default()),
             ("noexec", Options { noexec: true, ..default() }),
+            ("plain-type", Options { plain_type: true, ..default() }),
             ("noexec,exec", default()),
             ("conflict=copy,content=eager", default()),
             ("content=lazy", Options { fetching: Fetching::Asked, ..default() }),
@@ -342,7 +347,7 @@ mod tests {
             ("content=lazy,cache-size=99999999T", "a size of 1 MiB or more"),
             ("cache-size", "needs a value"),
             ("no-materialize=", "needs a value"),
-            ("remount,ro", "unmount the space and mount it again"),
+            ("remount,ro", "a mount that stands"),
             ("allow_root", "use allow_other"),
             ("sync", "fsync"),
         ];

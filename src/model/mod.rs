@@ -19,6 +19,6 @@ pub use manifest::{ChunkId, ChunkList, Extent, INLINE_BYTES_MAX, MANIFEST_EXTENT
 pub use name::{InvalidName, MemberName, Name, Place, SpaceName};
 pub use node::{
     Body, DeviceNumber, Kind, Moved, Node, Owner, SYMLINK_BYTES_MAX, Special, Successor, Tombstone,
-    XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs,
+    XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs, keeping_privileged,
 };
 pub use role::Role;

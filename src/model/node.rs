@@ -14,6 +14,15 @@ pub const XATTR_NAME_BYTES_MAX: usize = 255;
 /// Extended attributes: name with prefix (`user.note`) to value.
 pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// What a file has that takes another's place, made on a mount that knows no owners: its own attributes of users, and
+/// what only root may set as it was.
+pub fn keeping_privileged(newcomer: &Xattrs, existing: &Xattrs) -> Xattrs {
+    let of_users = |name: &[u8]| name.starts_with(b"user.");
+    let new = newcomer.iter().filter(|(name, _)| of_users(name));
+    let kept = existing.iter().filter(|(name, _)| !of_users(name));
+    new.chain(kept).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// A node of the tree, without its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {

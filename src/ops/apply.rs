@@ -3,7 +3,7 @@
 use super::limits::check_xattrs_total;
 use super::names::{apply_drop, apply_link, apply_make, apply_move};
 use super::{Change, ConflictRow, Op, Put, Rejection, SetMeta, Tree, Verb, check_limits};
-use crate::model::{Body, Conflict, ConflictKind, MemberNumber, Node, NodeId, Version};
+use crate::model::{Body, Conflict, ConflictKind, MemberNumber, Node, NodeId, Version, keeping_privileged};
 
 /// Judges `op`, made by `author`, against `tree`: the row changes it makes, or why it does not apply.
 ///
@@ -90,8 +90,11 @@ fn apply_put(tree: &impl Tree, put: &Put) -> Result<Vec<Change>, Rejection> {
     node.mtime = put.mtime;
     if let Some(attributes) = &put.attributes {
         node.mode = attributes.mode;
+        node.xattrs = match attributes.owner {
+            Some(_) => attributes.xattrs.clone(),
+            None => keeping_privileged(&attributes.xattrs, &node.xattrs),
+        };
         node.owner = attributes.owner.unwrap_or(node.owner);
-        node.xattrs = attributes.xattrs.clone();
     }
     let mut changes = vec![Change::Node(put.node, Some(node))];
     changes.extend(put.conflict.iter().flat_map(|conflict| open_conflict(tree, conflict, put.node)));

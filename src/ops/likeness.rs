@@ -45,7 +45,8 @@ impl SetMeta {
     }
 }
 
-fn xattr_changes(now: &Xattrs, wanted: &Xattrs) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+/// What makes the extended attributes `now` those that are wanted.
+pub fn xattr_changes(now: &Xattrs, wanted: &Xattrs) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let removed = now.keys().filter(|name| !wanted.contains_key(*name)).map(|name| (name.clone(), None));
     let differing = wanted.iter().filter(|(name, value)| now.get(*name) != Some(*value));
     removed.chain(differing.map(|(name, value)| (name.clone(), Some(value.clone())))).collect()

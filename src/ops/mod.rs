@@ -22,6 +22,7 @@ mod verb;
 mod tests;
 
 pub use apply::{apply, resolve_successor};
+pub use likeness::xattr_changes;
 pub use limits::check_limits;
 pub use memory::MemoryTree;
 pub use names::shapes_succession;

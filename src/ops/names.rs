@@ -4,6 +4,7 @@ use super::apply::{check_version, close_conflict, live, live_directory, open_con
 use super::{Change, Drop, Link, Make, Move, Rejection, Replaced, Tree, is_within};
 use crate::model::{
     Body, MemberNumber, Moved, Node, NodeId, Place, Successor, Timestamp, Tombstone, Version,
+    keeping_privileged,
 };
 
 pub(super) fn apply_make(
@@ -189,12 +190,11 @@ fn succeed(
     existing: Node,
 ) -> Vec<Change> {
     let version = existing.version.next();
-    let survivor = Node {
-        version,
-        moved: existing.moved,
-        owner: if rename.keeps_owner { existing.owner } else { newcomer.owner },
-        ..newcomer.clone()
+    let (owner, xattrs) = match rename.keeps_owner {
+        true => (existing.owner, keeping_privileged(&newcomer.xattrs, &existing.xattrs)),
+        false => (newcomer.owner, newcomer.xattrs.clone()),
     };
+    let survivor = Node { version, moved: existing.moved, owner, xattrs, ..newcomer.clone() };
     let mut changes = vec![
         Change::Name { place: rename.from.clone(), was: Some(rename.node), now: None },
         Change::Node(existing_id, Some(survivor)),

@@ -64,7 +64,7 @@ pub struct Put {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     pub mode: u16,
-    /// None keeps the existing file's.
+    /// None keeps the existing file's, and its attributes that only root may set.
     pub owner: Option<Owner>,
     pub xattrs: Xattrs,
 }
@@ -120,7 +120,7 @@ pub struct Move {
     pub replaces: Option<Replaced>,
     /// Both nodes change places; `replaces` must then be set.
     pub exchange: bool,
-    /// In a succession the existing file's owner stays: the author's mount knows no owners.
+    /// In a succession the existing file's owner stays, and what only root may set: the author's mount knows neither.
     pub keeps_owner: bool,
 }
 

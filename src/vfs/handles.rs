@@ -122,7 +122,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn opened(&self, caller: Caller, open: Arc<OpenInode>, mode: OpenMode) -> Result<FileId, VfsError> {
         if mode.truncate
             && let Err(error) =
-                self.cut(&open, 0).and_then(|()| self.clear_privileges(caller.keeps_set_id(), &open))
+                self.cut(&open, 0).and_then(|()| self.clear_privileges(caller.if_unprivileged(), &open))
         {
             self.release(open.ino, mode.write);
             return Err(error);
@@ -182,7 +182,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// Writes `bytes`. `from_cache` are pages the kernel writes back, which belong at `offset` even where the
-    /// handle appends.
+    /// handle appends. `unprivileged` is the caller where set-id bits may not survive.
     ///
     /// # Errors
     /// [`VfsError::NoSpace`], [`VfsError::ReadOnly`], [`VfsError::FileTooLarge`]; those of `pwrite(2)`.
@@ -192,7 +192,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         offset: u64,
         bytes: &[u8],
         from_cache: bool,
-        clears_privileges: bool,
+        unprivileged: Option<Caller>,
     ) -> Result<usize, VfsError> {
         let handle = self.handles.get(id)?;
         if !handle.mode.write {
@@ -211,7 +211,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         };
         open.flushed.store(false, Ordering::Relaxed);
         if open.privileged.load(Ordering::Relaxed) {
-            self.clear_privileges(!clears_privileges, open)?;
+            self.clear_privileges(unprivileged, open)?;
         }
         Ok(written)
     }

@@ -49,10 +49,12 @@ pub(super) fn has_privileges(row: &Node) -> bool {
     row.mode & (SET_UID | SET_GID) != 0 || row.xattrs.contains_key(CAPABILITY)
 }
 
-/// The mode without the bits that do not survive a change by others.
-fn without_set_id(mode: u16) -> u16 {
-    let kept = mode & !SET_UID;
-    if kept & GROUP_EXECUTE != 0 { kept & !SET_GID } else { kept }
+/// The mode without the bits that do not survive a change. Set-group-id on what the group cannot execute is no
+/// privilege; it goes where the caller could not have set it.
+fn without_set_id(row: &Node, caller: Caller) -> u16 {
+    let kept = row.mode & !SET_UID;
+    let may_keep = || kept & GROUP_EXECUTE == 0 && caller.belongs_to(row.owner.gid);
+    if kept & SET_GID != 0 && !may_keep() { kept & !SET_GID } else { kept }
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
@@ -76,7 +78,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         let beside_size = SetAttributes { size: None, ..set };
         if set.size.is_none() || beside_size != SetAttributes::default() {
-            self.set_meta(ino, &beside_size)?;
+            self.set_meta(caller, ino, &beside_size)?;
         }
         self.stat(ino)
     }
@@ -97,10 +99,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let through_handle = handle.and_then(|id| self.handles.get(id).ok());
         if let Some(handle) = through_handle.filter(|handle| handle.open.ino == ino) {
             self.cut(&handle.open, size)?;
-            return self.clear_privileges(caller.keeps_set_id(), &handle.open);
+            return self.clear_privileges(caller.if_unprivileged(), &handle.open);
         }
         let open = self.acquire(ino, true);
-        let cut = self.cut(&open, size).and_then(|()| self.clear_privileges(caller.keeps_set_id(), &open));
+        let cut = self.cut(&open, size).and_then(|()| self.clear_privileges(caller.if_unprivileged(), &open));
         self.release(ino, true);
         cut
     }
@@ -117,26 +119,30 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// POSIX: a write or truncation by others than root takes set-id bits, and by anyone, capabilities.
-    pub(super) fn clear_privileges(&self, keeps_set_id: bool, open: &OpenInode) -> Result<(), VfsError> {
+    pub(super) fn clear_privileges(
+        &self,
+        unprivileged: Option<Caller>,
+        open: &OpenInode,
+    ) -> Result<(), VfsError> {
         let (attributes, _) = self.attributes(open.ino)?;
         let row = &attributes.row;
-        let mode = if keeps_set_id { row.mode } else { without_set_id(row.mode) };
+        let mode = unprivileged.map_or(row.mode, |caller| without_set_id(row, caller));
         let capable = row.xattrs.contains_key(CAPABILITY);
         if mode != row.mode || capable {
             let xattrs = capable.then(|| (CAPABILITY.to_vec(), None)).into_iter().collect();
-            let mode = (mode != row.mode).then_some(mode);
-            self.submit_meta(open.ino, SetMeta { mode, xattrs, ..no_change(attributes.node) })?;
-            open.privileged.store(mode.is_none() && row.mode & (SET_UID | SET_GID) != 0, Ordering::Relaxed);
+            let changed = (mode != row.mode).then_some(mode);
+            self.submit_meta(open.ino, SetMeta { mode: changed, xattrs, ..no_change(attributes.node) })?;
+            open.privileged.store(mode & (SET_UID | SET_GID) != 0, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn set_meta(&self, ino: Ino, set: &SetAttributes) -> Result<(), VfsError> {
+    fn set_meta(&self, caller: Caller, ino: Ino, set: &SetAttributes) -> Result<(), VfsError> {
         let (attributes, _) = self.attributes(ino)?;
         let row = &attributes.row;
         let chown_ends_set_id = set.is_chown() && set.mode.is_none() && !row.is_directory();
         let mode = match set.mode {
-            None if chown_ends_set_id => Some(without_set_id(row.mode)).filter(|mode| *mode != row.mode),
+            None if chown_ends_set_id => Some(without_set_id(row, caller)).filter(|mode| *mode != row.mode),
             mode => mode.map(|mode| mode & 0o7777),
         };
         let owners = self.settings.shown_as.is_none();

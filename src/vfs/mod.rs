@@ -18,6 +18,7 @@
     reason = "above the line: clocks, threads and backing files belong here"
 )]
 
+mod acl;
 mod attributes;
 mod capture;
 mod clock;
@@ -50,6 +51,7 @@ mod untold;
 mod volume;
 mod xattr;
 
+pub use acl::is_acl;
 pub use attributes::{FileType, Stat};
 pub use clock::now;
 pub use error::VfsError;

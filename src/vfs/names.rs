@@ -1,5 +1,6 @@
 //! Names found and made: lookup, make, link.
 
+use super::acl;
 use super::attributes::Stat;
 use super::clock::now;
 use super::error::VfsError;
@@ -7,10 +8,12 @@ use super::host::ContentFiles;
 use super::ignored::is_list;
 use super::settings::Caller;
 use super::volume::Volume;
-use crate::model::{Body, InvalidName, Manifest, Name, Node, NodeId, Owner, Place};
+use crate::model::{
+    Body, DeviceNumber, InvalidName, Manifest, Name, Node, NodeId, Owner, Place, Special, Xattrs,
+};
 use crate::ops::{Link, Tree, Verb};
 use crate::sync::Store;
-use crate::sync::member::{Effects, Ino, Replica};
+use crate::sync::member::{Effects, Ino, Makings, Replica};
 
 const SET_GID: u16 = 0o2000;
 
@@ -18,13 +21,17 @@ const SET_GID: u16 = 0o2000;
 #[derive(Clone, Debug)]
 pub struct NewNode {
     pub body: Body,
-    /// Permission and set-id bits, the umask taken off.
+    /// Permission and set-id bits as the caller gave them, whatever its umask.
     pub mode: u16,
 }
 
 impl NewNode {
     pub fn file(mode: u16) -> NewNode {
         NewNode { body: Body::File(Manifest::empty()), mode }
+    }
+
+    pub(super) fn whiteout() -> NewNode {
+        NewNode { body: Body::Special(Special::CharDevice(DeviceNumber(0))), mode: 0 }
     }
 }
 
@@ -86,15 +93,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let name = name_of(name)?;
         let made = self.work(|replica| {
             let (node, row) = directory(replica, parent)?;
-            let (mode, owner) = self.mode_and_owner(caller, &row, &new);
             let is_directory = matches!(new.body, Body::Directory);
+            let makings = self.makings(caller, &row, new);
             if self.is_ignored(replica, node, &name, is_directory) {
                 let place = Place { parent: node, name: name.clone() };
-                return Ok(replica.make_unshared(now(), place, new.body, mode, owner)?);
+                return Ok(replica.make_unshared(now(), place, makings)?);
             }
             let (node, mut effects) = self.shared_directory(replica, parent)?;
             let place = Place { parent: node, name: name.clone() };
-            let (ino, made) = replica.make(now(), place, new.body, mode, owner)?;
+            let (ino, made) = replica.make(now(), place, makings)?;
             effects.extend(made);
             Ok((ino, effects))
         });
@@ -123,16 +130,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    /// POSIX: a set-group-id directory gives its group to what is made in it, and the bit to directories.
-    fn mode_and_owner(&self, caller: Caller, parent: &Node, new: &NewNode) -> (u16, Option<Owner>) {
+    /// POSIX: a set-group-id directory gives its group to what is made in it, and the bit to directories. A default
+    /// list of the directory takes the umask's place. A symlink has all permissions.
+    fn makings(&self, caller: Caller, parent: &Node, new: NewNode) -> Makings {
         let inherits = parent.mode & SET_GID != 0;
-        let mode = match new.body {
-            Body::Directory if inherits => new.mode | SET_GID,
-            _ => new.mode,
+        let is_directory = matches!(new.body, Body::Directory);
+        let permissions = match new.body {
+            Body::Symlink(_) => Some((new.mode, Xattrs::new())),
+            _ if self.keeps_owners() => acl::inherited(&parent.xattrs, new.mode, is_directory),
+            _ => None,
         };
+        let (mode, xattrs) = permissions.unwrap_or_else(|| (new.mode & !caller.umask, Xattrs::new()));
+        let mode = if is_directory && inherits { mode | SET_GID } else { mode };
         let gid = if inherits { parent.owner.gid } else { caller.gid };
-        let owner = Owner { uid: caller.uid, gid };
-        (mode & 0o7777, self.settings.shown_as.is_none().then_some(owner))
+        let owner = self.keeps_owners().then_some(Owner { uid: caller.uid, gid });
+        Makings { body: new.body, mode: mode & 0o7777, owner, xattrs }
     }
 
     /// Gives an inode one more name.

@@ -62,7 +62,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             rustix::fs::fallocate(&file, what.flags(), offset, length)?;
         }
         handle.open.flushed.store(false, Ordering::Relaxed);
-        self.clear_privileges(caller.keeps_set_id(), &handle.open)
+        self.clear_privileges(caller.if_unprivileged(), &handle.open)
     }
 
     /// Where data or a hole begins, from `offset` on.
@@ -111,7 +111,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             )?
         };
         target.open.flushed.store(false, Ordering::Relaxed);
-        self.clear_privileges(caller.keeps_set_id(), &target.open)?;
+        self.clear_privileges(caller.if_unprivileged(), &target.open)?;
         Ok(copied as u64)
     }
 }

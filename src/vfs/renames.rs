@@ -4,7 +4,8 @@ use super::clock::now;
 use super::crossing::Readied;
 use super::error::VfsError;
 use super::host::ContentFiles;
-use super::names::{directory, name_of};
+use super::names::{NewNode, directory, name_of};
+use super::settings::Caller;
 use super::volume::Volume;
 use crate::model::{Name, NodeId, Place};
 use crate::ops::{Drop, Move, Replaced, Tree, Verb, is_within};
@@ -21,6 +22,11 @@ pub enum RenameMode {
     NoReplace,
     /// Both nodes change places.
     Exchange,
+    /// A device 0:0 takes the old name, by which a union of directories knows that what lies below is gone.
+    Whiteout {
+        caller: Caller,
+        replaces: bool,
+    },
 }
 
 /// A rename whose two sides have been looked up.
@@ -65,6 +71,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             if self.try_rename(from, to, mode)? {
                 self.note_name(&name);
                 self.note_name(&new_name);
+                if let RenameMode::Whiteout { caller, .. } = mode {
+                    // The kernel holds both directories, so nobody here sees the moment between.
+                    self.make_node(caller, parent, name.as_bytes(), NewNode::whiteout())?;
+                }
                 return Ok(());
             }
         }
@@ -104,7 +114,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     ) -> Result<Course, VfsError> {
         let is_unshared = resolved.node.is_unshared();
         let to_ignored = match (mode, resolved.existing) {
-            (RenameMode::NoReplace, Some(_)) => return Err(VfsError::Exists),
+            (RenameMode::NoReplace | RenameMode::Whiteout { replaces: false, .. }, Some(_)) => {
+                return Err(VfsError::Exists);
+            }
             (RenameMode::Exchange, None) => return Err(VfsError::NotFound),
             (RenameMode::Exchange, Some(existing)) => {
                 let same = existing.node.is_unshared() == is_unshared;

@@ -22,13 +22,26 @@ impl Settings {
 pub struct Caller {
     pub uid: u32,
     pub gid: u32,
-    /// The thread it comes from; 0 where that is not known.
+    /// As this process sees it; 0 where it cannot.
     pub pid: u32,
+    /// Permission bits that what the caller makes is not to have, unless an access control list says otherwise.
+    pub umask: u16,
 }
 
 impl Caller {
-    /// Tells whether set-id bits survive the caller's changes, as far as the kernel lets us know.
-    pub(super) fn keeps_set_id(&self) -> bool {
-        self.uid == 0
+    /// The caller where set-id bits may not survive its changes, as far as the kernel lets us know.
+    pub(super) fn if_unprivileged(self) -> Option<Caller> {
+        Some(self).filter(|caller| caller.uid != 0)
+    }
+
+    /// Tells whether the caller belongs to a group, or may do as if. A request names one group; the others are the
+    /// process's, where it can be seen.
+    pub(super) fn belongs_to(&self, group: u32) -> bool {
+        if self.uid == 0 || self.gid == group {
+            return true;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
+        groups.split_whitespace().any(|number| number.parse() == Ok(group))
     }
 }

@@ -170,6 +170,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.replica.lock().inode(ino).is_some_and(|inode| !inode.detached)
     }
 
+    /// Tells whether nodes keep owners and what only root may set, as on a mount by root.
+    pub fn keeps_owners(&self) -> bool {
+        self.settings.shown_as.is_none()
+    }
+
     pub fn space(&self) -> Space {
         self.host.space()
     }

@@ -1,8 +1,10 @@
 //! Extended attributes.
 
+use super::acl::{self, Acl};
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::meta::no_change;
+use super::settings::Caller;
 use super::told::is_told;
 use super::volume::Volume;
 use crate::model::{XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs};
@@ -35,7 +37,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         self.check_name(name)?;
         let row = self.attributes(ino)?.0.row;
-        row.xattrs.get(name).cloned().ok_or(VfsError::NoAttribute)
+        let value = row.xattrs.get(name).cloned();
+        let value =
+            if name == acl::ACCESS { value.and_then(|list| acl::shown(&list, row.mode)) } else { value };
+        value.ok_or(VfsError::NoAttribute)
     }
 
     /// The names of all attributes that are shown, each with a NUL behind it.
@@ -72,6 +77,28 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.submit_meta(ino, SetMeta { xattrs: change, ..no_change(attributes.node) })
     }
 
+    /// Sets an access control list. POSIX: one that a mode can say is none, and set-group-id stays only where the caller
+    /// belongs to the group.
+    ///
+    /// # Errors
+    /// [`VfsError::Invalid`], [`VfsError::Unsupported`]; those of [`Volume::set_xattr`].
+    pub fn set_acl(&self, caller: Caller, ino: Ino, name: &[u8], value: &[u8]) -> Result<(), VfsError> {
+        self.check_name(name)?;
+        let list = Acl::parse(value)?;
+        if name != acl::ACCESS {
+            return self.set_xattr(ino, name, &list.bytes(), XattrMode::Any);
+        }
+        let (attributes, _) = self.attributes(ino)?;
+        let row = &attributes.row;
+        let kept = if caller.belongs_to(row.owner.gid) { 0o7000 } else { 0o5000 };
+        let mode = row.mode & kept | list.mode();
+        let kept_list = (!list.is_mode()).then(|| list.bytes());
+        let has_any = kept_list.is_some() || row.xattrs.contains_key(name);
+        let xattrs = has_any.then(|| (name.to_vec(), kept_list)).into_iter().collect();
+        let mode = Some(mode).filter(|mode| *mode != row.mode);
+        self.submit_meta(ino, SetMeta { mode, xattrs, ..no_change(attributes.node) })
+    }
+
     /// Removes an attribute.
     ///
     /// # Errors
@@ -81,7 +108,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.check_name(name)?;
         let (attributes, _) = self.attributes(ino)?;
         if !attributes.row.xattrs.contains_key(name) {
-            return Err(VfsError::NoAttribute);
+            // POSIX: to have no list is what was asked for.
+            return if acl::is_acl(name) { Ok(()) } else { Err(VfsError::NoAttribute) };
         }
         let change = vec![(name.to_vec(), None)];
         self.submit_meta(ino, SetMeta { xattrs: change, ..no_change(attributes.node) })
@@ -96,7 +124,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         let privileged = self.settings.shown_as.is_none();
         let has_prefix = |prefix: &[u8]| name.starts_with(prefix);
-        if !has_prefix(b"user.") && !(privileged && (has_prefix(b"trusted.") || has_prefix(b"security."))) {
+        let is_privileged = || has_prefix(b"trusted.") || has_prefix(b"security.") || acl::is_acl(name);
+        if !has_prefix(b"user.") && !(privileged && is_privileged()) {
             return Err(VfsError::Unsupported);
         }
         if name.ends_with(b".") && name.iter().filter(|byte| **byte == b'.').count() == 1 {

@@ -59,18 +59,11 @@ configure() {
 	TOML
 }
 
-# The suite calls mount(8) to remount, which is to ask the kernel alone: fl0wfs itself refuses to change a mount.
-wrap_mount() {
-    mkdir "$WORK/bin"
-    printf '#!/bin/sh\nexec %s --internal-only "$@"\n' "$(command -v mount)" >"$WORK/bin/mount"
-    chmod 755 "$WORK/bin/mount"
-}
-
 # run_suite LOG [PATTERN]
 run_suite() {
     local log=$1
     shift
-    PATH=$WORK/bin:$PATH NO_COLOR=1 "$SUITE" -c "$WORK/suite.toml" -p "$A" -s "$WORK/other" "$@" >"$log" 2>&1
+    NO_COLOR=1 "$SUITE" -c "$WORK/suite.toml" -p "$A" -s "$WORK/other" "$@" >"$log" 2>&1
     grep -q '^Summary:' "$log" || fail "the suite did not come to its end: $(tail -n 3 "$log")"
 }
 
@@ -79,7 +72,8 @@ groups_that() { sed -nE "s/^([a-z0-9_:]+) +$1\$/\1/p" "$WORK/groups.log" "$WORK/
 
 find_suite
 make_user
-wrap_mount
+link_helpers
+export FL0WFS_HOME=$(home_of a)
 mkdir "$WORK/other"
 mount -t tmpfs -o mode=0777 fl0wfs-test "$WORK/other" || skip "no second file system can be mounted"
 start_hub

@@ -84,6 +84,7 @@ impl Mounted {
             suid: true,
             dev: true,
             exec: true,
+            plain_type: false,
         };
         let mount = mount(volume.clone(), &directory, &options).expect("mounting needs /dev/fuse");
         Mounted { directory, volume, mount: Some(mount), captures: Some(captures) }

@@ -7,10 +7,10 @@ use crate::hub::{Hub, hello_of};
 use crate::member::Member;
 use crate::runs::{note_panics, run};
 use crate::world::{HubFate, World};
-use fl0wfs::model::{Body, Conflict, ConflictKind, Manifest, Name, NodeId, Owner, Place};
+use fl0wfs::model::{Body, Conflict, ConflictKind, Manifest, Name, NodeId, Owner, Place, Xattrs};
 use fl0wfs::ops::{Drop, Move, Replaced, SetMeta, Tree, Verb};
 use fl0wfs::sync::Kv;
-use fl0wfs::sync::member::Ino;
+use fl0wfs::sync::member::{Ino, Makings};
 
 /// Runs in which the hub goes back to what it was.
 const SEEDS: u64 = 40;
@@ -66,7 +66,8 @@ impl Space {
 
     fn make(&mut self, at: usize, name: &str, body: Body) -> Ino {
         let stamp = self.members[at].stamp(self.now);
-        let made = self.members[at].replica.make(stamp, place(name), body, 0o644, Some(Owner::default()));
+        let makings = Makings { body, mode: 0o644, owner: Some(Owner::default()), xattrs: Xattrs::new() };
+        let made = self.members[at].replica.make(stamp, place(name), makings);
         let (ino, effects) = made.expect("the name is free");
         self.members[at].follow(effects);
         ino

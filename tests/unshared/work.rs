@@ -1,9 +1,9 @@
 //! Random work, shared and not, on names that collide.
 
 use super::member::Member;
-use fl0wfs::model::{Body, Manifest, Name, NodeId, Owner, Place, Timestamp};
+use fl0wfs::model::{Body, Manifest, Name, NodeId, Owner, Place, Timestamp, Xattrs};
 use fl0wfs::ops::{Drop, Link, Move, Replaced, Tree, Verb, is_within};
-use fl0wfs::sync::member::{Crossing, Ino, Sharing};
+use fl0wfs::sync::member::{Crossing, Ino, Makings, Sharing};
 use std::collections::BTreeSet;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e.txt"];
@@ -104,10 +104,10 @@ fn forget_gone(member: &mut Member) {
 fn make(member: &mut Member, chance: &mut Chance, now: Timestamp, unshared: bool, directory: bool) {
     let place = place(member, chance, |node| unshared || !node.is_unshared());
     let body = if directory { Body::Directory } else { Body::File(Manifest::empty()) };
-    let owner = Some(Owner::default());
+    let makings = Makings { body, mode: 0o755, owner: Some(Owner::default()), xattrs: Xattrs::new() };
     let made = match unshared {
-        true => member.replica.make_unshared(now, place, body, 0o755, owner),
-        false => member.replica.make(now, place, body, 0o755, owner),
+        true => member.replica.make_unshared(now, place, makings),
+        false => member.replica.make(now, place, makings),
     };
     let Ok((ino, effects)) = made else { return };
     member.follow(effects);

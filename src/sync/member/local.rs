@@ -8,6 +8,24 @@ use crate::ops::{Change, Make, Op, Rejection, SetMeta, Tree, TreeMut, Verb, appl
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::{RowKey, decode, encode};
 
+/// What a new node is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Makings {
+    pub body: Body,
+    /// Permission and set-id bits.
+    pub mode: u16,
+    /// None takes the parent's.
+    pub owner: Option<Owner>,
+    pub xattrs: Xattrs,
+}
+
+impl Makings {
+    pub(super) fn at(self, node: NodeId, place: Place, mtime: Timestamp) -> Make {
+        let Makings { body, mode, owner, xattrs } = self;
+        Make { node, place, body, mode, owner, mtime, xattrs, came_from: None, conflict: None }
+    }
+}
+
 impl<S: Store> Replica<S> {
     /// Makes a node. A regular file is in the view at once, and in the journal with its first flush point.
     ///
@@ -18,25 +36,13 @@ impl<S: Store> Replica<S> {
         &mut self,
         now: Timestamp,
         place: Place,
-        body: Body,
-        mode: u16,
-        owner: Option<Owner>,
+        makings: Makings,
     ) -> Result<(Ino, Effects), LocalError> {
         self.check_writable()?;
         self.transact(now, Durability::Process, |work| {
             let node = work.new_node();
-            let embryo = matches!(body, Body::File(_));
-            let make = Make {
-                node,
-                place,
-                body,
-                mode,
-                owner,
-                mtime: now,
-                xattrs: Xattrs::new(),
-                came_from: None,
-                conflict: None,
-            };
+            let embryo = matches!(makings.body, Body::File(_));
+            let make = makings.at(node, place, now);
             let parent = make.place.parent;
             work.check_unshared(&Verb::Make(make.clone()))?;
             if embryo {

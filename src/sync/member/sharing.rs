@@ -11,8 +11,8 @@ use super::inodes::holds;
 use super::keys;
 use super::records::{Backing, Ino, Inode};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, Manifest, Name, Node, NodeId, Place, Timestamp, Version};
-use crate::ops::{Change, Drop, Link, Make, Op, Rejection, Replaced, SetMeta, Tree, Verb};
+use crate::model::{Body, Manifest, Name, Node, NodeId, Place, Timestamp, Version, keeping_privileged};
+use crate::ops::{Change, Drop, Link, Make, Op, Rejection, Replaced, SetMeta, Tree, Verb, xattr_changes};
 use crate::sync::kv::{Durability, Store};
 use crate::wire::encode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -312,16 +312,16 @@ fn no_change(node: NodeId) -> SetMeta {
 
 /// What makes the attributes `there` those of `row`.
 fn attributes_after(node: NodeId, row: &Node, there: &Node, keeps_owner: bool) -> SetMeta {
-    let gone = there.xattrs.keys().filter(|name| !row.xattrs.contains_key(*name));
-    let new = row.xattrs.iter().filter(|(name, value)| there.xattrs.get(*name) != Some(value));
-    let xattrs = gone.map(|name| (name.clone(), None));
-    let xattrs = xattrs.chain(new.map(|(name, value)| (name.clone(), Some(value.clone()))));
+    let wanted = match keeps_owner {
+        true => keeping_privileged(&row.xattrs, &there.xattrs),
+        false => row.xattrs.clone(),
+    };
     let differs = |now: u32, was: u32| Some(now).filter(|_| now != was && !keeps_owner);
     SetMeta {
         mode: Some(row.mode).filter(|mode| *mode != there.mode),
         uid: differs(row.owner.uid, there.owner.uid),
         gid: differs(row.owner.gid, there.owner.gid),
-        xattrs: xattrs.collect(),
+        xattrs: xattr_changes(&there.xattrs, &wanted),
         ..no_change(node)
     }
 }

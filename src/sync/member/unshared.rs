@@ -12,10 +12,11 @@
 //! Which names are ignored is not known here: the caller says what a node is to be.
 
 use super::keys;
+use super::local::Makings;
 use super::records::Ino;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, Name, Node, NodeId, Owner, Place, Timestamp, Tombstone, Xattrs};
-use crate::ops::{Change, ConflictRow, Make, Op, Rejection, Replaced, Tree, TreeMut, Verb, apply};
+use crate::model::{Name, Node, NodeId, Place, Timestamp, Tombstone};
+use crate::ops::{Change, ConflictRow, Op, Rejection, Replaced, Tree, TreeMut, Verb, apply};
 use crate::sync::kv::{Durability, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Row, RowKey, decode, decode_row_key, encode};
@@ -113,16 +114,12 @@ impl<S: Store> Replica<S> {
         &mut self,
         now: Timestamp,
         place: Place,
-        body: Body,
-        mode: u16,
-        owner: Option<Owner>,
+        makings: Makings,
     ) -> Result<(Ino, Effects), LocalError> {
         self.check_writable()?;
         self.transact(now, Durability::Process, |work| {
             let node = work.new_unshared();
-            let xattrs = Xattrs::new();
-            let make =
-                Make { node, place, body, mode, owner, mtime: now, xattrs, conflict: None, came_from: None };
+            let make = makings.at(node, place, now);
             let parent = make.place.parent;
             work.apply_unshared(Verb::Make(make))?;
             work.touch(parent);

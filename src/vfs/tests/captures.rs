@@ -5,7 +5,7 @@ use crate::model::{Body, Timestamp};
 use crate::ops::Verb;
 use crate::sync::Kv;
 use crate::sync::member::Ino;
-use crate::vfs::{Allocation, OpenMode, SetAttributes};
+use crate::vfs::{Allocation, Caller, OpenMode, SetAttributes};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -268,15 +268,18 @@ fn writing_by_others_takes_set_id_bits() {
     let set = SetAttributes { mode: Some(0o6755), ..SetAttributes::default() };
     fixture.volume.set_attributes(ROOT, ino, None, set).unwrap();
     let file = fixture.open("a", WRITE);
-    fixture.volume.write(file, 0, b"y", false, false).unwrap();
+    fixture.volume.write(file, 0, b"y", false, None).unwrap();
     assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o6755);
-    fixture.volume.write(file, 0, b"z", false, true).unwrap();
+    fixture.volume.write(file, 0, b"z", false, Some(OTHER)).unwrap();
     assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o755);
     let set = SetAttributes { mode: Some(0o2644), ..SetAttributes::default() };
     fixture.volume.set_attributes(ROOT, ino, None, set).unwrap();
     let cut = SetAttributes { size: Some(0), ..SetAttributes::default() };
-    fixture.volume.set_attributes(OTHER, ino, None, cut).unwrap();
+    let of_the_group = Caller { gid: 0, ..OTHER };
+    fixture.volume.set_attributes(of_the_group, ino, None, cut).unwrap();
     assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o2644);
+    fixture.volume.set_attributes(OTHER, ino, None, cut).unwrap();
+    assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o644);
     fixture.volume.close(file);
 }
 

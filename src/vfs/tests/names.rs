@@ -114,7 +114,6 @@ fn attributes_have_modes_and_limits() {
     assert_eq!(fixture.volume.xattr(ino, b"user.a").unwrap(), b"");
     assert_eq!(set(b"user.b", &vec![0; 65537], XattrMode::Any), Err(libc::E2BIG));
     assert_eq!(set(b"user.", b"1", XattrMode::Any), Err(libc::EINVAL));
-    assert_eq!(set(b"system.posix_acl_access", b"1", XattrMode::Any), Err(libc::EOPNOTSUPP));
     assert_eq!(set(b"security.selinux", b"1", XattrMode::Any), Err(libc::EOPNOTSUPP));
     assert_eq!(set(b"trusted.t", b"1", XattrMode::Any), Ok(()));
     (0..3).for_each(|n| set(format!("user.big{n}").as_bytes(), &vec![0; 65000], XattrMode::Any).unwrap());

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 
-pub const ROOT: Caller = Caller { uid: 0, gid: 0, pid: 0 };
-pub const OTHER: Caller = Caller { uid: 1000, gid: 1000, pid: 0 };
+pub const ROOT: Caller = Caller { uid: 0, gid: 0, pid: 0, umask: 0 };
+pub const OTHER: Caller = Caller { uid: 1000, gid: 1000, pid: 0, umask: 0 };
 pub const READ: OpenMode =
     OpenMode { read: true, write: false, append: false, truncate: false, exclusive: false };
 pub const WRITE: OpenMode = OpenMode { write: true, ..READ };
@@ -130,7 +130,7 @@ impl Fixture {
     }
 
     pub fn put(&self, file: FileId, offset: u64, content: &[u8]) {
-        assert_eq!(self.volume.write(file, offset, content, false, false).unwrap(), content.len());
+        assert_eq!(self.volume.write(file, offset, content, false, None).unwrap(), content.len());
     }
 
     pub fn open(&self, name: &str, mode: OpenMode) -> FileId {

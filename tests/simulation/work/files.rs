@@ -1,9 +1,9 @@
 //! Work on what files hold: made, written, opened, synced, closed, saved the ways editors save.
 
 use super::{Found, Worker, contents};
-use fl0wfs::model::{Body, Manifest, Name, Owner, Place};
+use fl0wfs::model::{Body, Manifest, Name, Owner, Place, Xattrs};
 use fl0wfs::ops::{Drop, Move, Replaced, Tree, Verb};
-use fl0wfs::sync::member::Ino;
+use fl0wfs::sync::member::{Ino, Makings};
 
 /// Handles open at a time.
 const HANDLES_MAX: usize = 4;
@@ -15,8 +15,8 @@ impl Worker<'_> {
         let body = Body::File(Manifest::empty());
         let seen = self.member.replica.position();
         self.member.ledger.intents += 1;
-        let (ino, effects) =
-            self.member.replica.make(stamp, place, body, 0o644, Some(Owner::default())).ok()?;
+        let makings = Makings { body, mode: 0o644, owner: Some(Owner::default()), xattrs: Xattrs::new() };
+        let (ino, effects) = self.member.replica.make(stamp, place, makings).ok()?;
         self.member.follow(effects);
         self.member.ledger.begin(ino, seen);
         Some(ino)

@@ -1,8 +1,9 @@
 //! Work on names and attributes.
 
 use super::Worker;
-use fl0wfs::model::{Body, NodeId, Owner, Place, Special};
+use fl0wfs::model::{Body, NodeId, Owner, Place, Special, Xattrs};
 use fl0wfs::ops::{Link, Move, Replaced, SetMeta, Tree, Verb};
+use fl0wfs::sync::member::Makings;
 
 impl Worker<'_> {
     fn make(&mut self, body: Body, mode: u16) -> bool {
@@ -10,7 +11,8 @@ impl Worker<'_> {
         let place = self.place();
         let stamp = self.member.stamp(self.now);
         self.member.ledger.intents += 1;
-        let made = self.member.replica.make(stamp, place, body, mode, Some(Owner::default()));
+        let makings = Makings { body, mode, owner: Some(Owner::default()), xattrs: Xattrs::new() };
+        let made = self.member.replica.make(stamp, place, makings);
         made.map(|(_, effects)| self.member.follow(effects)).is_ok()
     }
 
