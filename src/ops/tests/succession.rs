@@ -1,7 +1,7 @@
 //! Succession: a save by rename or by backup is the next version of the file that was saved.
 
 use super::*;
-use crate::model::{Body, MemberNumber, NodeId, Owner, Place, Successor, Version};
+use crate::model::{Body, MemberNumber, NodeId, Owner, Place, Successor, Version, Xattrs};
 
 fn top(name: &str) -> Place {
     at(node(0), name)
@@ -32,15 +32,23 @@ fn a_newcomer_brings_its_attributes_and_its_owner_unless_the_mount_knows_none() 
     for keeps_owner in [false, true] {
         let mut existing = make(node(1), top("f"), Body::File(content(1)));
         existing.owner = Some(old);
+        existing.xattrs = xattrs(["system.posix_acl_access", "user.old"]);
         let mut newcomer = make(node(2), top("t"), Body::File(content(2)));
         (newcomer.owner, newcomer.mode, newcomer.mtime) = (Some(new), 0o600, mtime(55));
+        newcomer.xattrs = xattrs(["trusted.t", "user.new"]);
         let replaces = Some(Replaced { node: node(1), version: Version(1) });
         let save = Move { replaces, keeps_owner, ..rename_of(2, top("t"), top("f")) };
         let tree = tree([Verb::Make(existing), Verb::Make(newcomer), Verb::Move(save)]);
         let saved = tree.node(node(1)).unwrap();
         assert_eq!((saved.mode, saved.mtime), (0o600, mtime(55)));
         assert_eq!(saved.owner, if keeps_owner { old } else { new });
+        let of_root = if keeps_owner { "system.posix_acl_access" } else { "trusted.t" };
+        assert_eq!(saved.xattrs, xattrs([of_root, "user.new"]));
     }
+}
+
+fn xattrs<const N: usize>(names: [&str; N]) -> Xattrs {
+    names.map(|name| (name.as_bytes().to_vec(), b"x".to_vec())).into()
 }
 
 #[test]

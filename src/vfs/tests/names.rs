@@ -4,7 +4,7 @@ use super::support::{Fixture, OTHER, ROOT, WRITE};
 use crate::model::{Body, Owner};
 use crate::sync::MemoryKv;
 use crate::sync::member::Ino;
-use crate::vfs::{NewNode, OpenMode, RenameMode, SetAttributes, Settings, VfsError, XattrMode};
+use crate::vfs::{Caller, NewNode, OpenMode, RenameMode, SetAttributes, Settings, VfsError, XattrMode};
 use std::collections::BTreeSet;
 use tempfile::TempDir;
 
@@ -140,6 +140,64 @@ fn an_unprivileged_mount_shows_one_owner_and_sends_none() {
     assert!(chown(1000).is_ok());
     let trusted = fixture.volume.set_xattr(ino, b"trusted.t", b"1", XattrMode::Any);
     assert!(matches!(trusted, Err(VfsError::Unsupported)));
+    let list = fixture.volume.set_acl(OTHER, ino, ACCESS, &list(5));
+    assert!(matches!(list, Err(VfsError::Unsupported)));
+}
+
+const ACCESS: &[u8] = b"system.posix_acl_access";
+const DEFAULT: &[u8] = b"system.posix_acl_default";
+
+/// `u::rw,u:1000:r,g::NAMED,m::rw,o::-`, the owning group with these permissions.
+fn list(group: u8) -> Vec<u8> {
+    let entry = |tag: u8, permissions: u8, id: u32| {
+        let [a, b, c, d] = id.to_le_bytes();
+        [tag, 0, permissions, 0, a, b, c, d]
+    };
+    let none = u32::MAX;
+    let entries =
+        [entry(1, 6, none), entry(2, 4, 1000), entry(4, group, none), entry(16, 6, none), entry(32, 0, none)];
+    [2, 0, 0, 0].into_iter().chain(entries.concat()).collect()
+}
+
+#[test]
+fn a_list_and_a_mode_are_one_thing() {
+    let fixture = Fixture::default();
+    let ino = fixture.write("a", b"x");
+    let mode = |mode| SetAttributes { mode: Some(mode), ..SetAttributes::default() };
+    fixture.volume.set_attributes(ROOT, ino, None, mode(0o2644)).unwrap();
+    fixture.volume.set_acl(OTHER, ino, ACCESS, &list(5)).unwrap();
+    assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o660, "set-group-id is not for others to give");
+    fixture.volume.set_attributes(ROOT, ino, None, mode(0o604)).unwrap();
+    let mut masked = list(5);
+    (masked[4 + 3 * 8 + 2], masked[4 + 4 * 8 + 2]) = (0, 4);
+    assert_eq!(fixture.volume.xattr(ino, ACCESS).unwrap(), masked);
+    assert_eq!(fixture.volume.xattr_names(ino).unwrap(), [ACCESS, b"\0"].concat());
+    let plain: Vec<u8> = [&masked[..12], &masked[20..28], &masked[36..]].concat();
+    fixture.volume.set_acl(ROOT, ino, ACCESS, &plain).unwrap();
+    assert_eq!(fixture.volume.stat(ino).unwrap().mode, 0o654);
+    assert!(matches!(fixture.volume.xattr(ino, ACCESS), Err(VfsError::NoAttribute)));
+    assert!(matches!(fixture.volume.set_acl(ROOT, ino, ACCESS, b"list"), Err(VfsError::Unsupported)));
+    fixture.volume.remove_xattr(ino, ACCESS).unwrap();
+}
+
+#[test]
+fn what_is_made_takes_a_default_list_or_the_umask() {
+    let fixture = Fixture::default();
+    let masked = Caller { umask: 0o077, ..OTHER };
+    let (plain, _) = fixture.volume.create(masked, (Ino::ROOT, b"plain"), 0o666, WRITE).unwrap();
+    assert_eq!(plain.mode, 0o600);
+    let directory = NewNode { body: Body::Directory, mode: 0o777 };
+    let directory = fixture.volume.make(ROOT, Ino::ROOT, b"d", directory).unwrap().ino;
+    fixture.volume.set_acl(ROOT, directory, DEFAULT, &list(7)).unwrap();
+    let (made, _) = fixture.volume.create(masked, (directory, b"f"), 0o666, WRITE).unwrap();
+    assert_eq!(made.mode, 0o660);
+    assert_eq!(fixture.volume.xattr(made.ino, ACCESS).unwrap(), list(7));
+    let below =
+        fixture.volume.make(masked, directory, b"d", NewNode { body: Body::Directory, mode: 0o755 }).unwrap();
+    assert_eq!(below.mode, 0o640);
+    assert_eq!(fixture.volume.xattr(below.ino, DEFAULT).unwrap(), list(7));
+    let link = NewNode { body: Body::Symlink(b"x".to_vec()), mode: 0o777 };
+    assert_eq!(fixture.volume.make(masked, directory, b"l", link).unwrap().mode, 0o777);
 }
 
 #[test]
