@@ -52,8 +52,9 @@ pub struct Hello {
     pub position: Option<Position>,
     /// The tree is wanted whole, even where that position is on the hub's log.
     pub whole: bool,
-    /// The commit that waits for an answer, by its number and [`super::commit_digest`].
-    pub sealed: Option<(CommitNumber, Digest)>,
+    /// The commit that waits for an answer, or that a welcome before said was taken while its snapshot has not come: by the
+    /// number of the member that sealed it, its own, and [`super::commit_digest`].
+    pub sealed: Option<(MemberNumber, CommitNumber, Digest)>,
 }
 
 /// Opens a conversation of an enrolled device that becomes no member by it: after a [`FromHub::Visited`] it reads by
@@ -76,7 +77,7 @@ pub struct Welcome {
     pub role: Role,
     /// The highest commit number accepted from this member; nothing sent earlier will be accepted any more.
     pub accepted: CommitNumber,
-    /// The commit that the hello names is in the log, under the member number that the hello shows.
+    /// The commit that the hello names is in the log.
     pub has_sealed: bool,
     /// The last sequence of the log.
     pub head: Option<Sequence>,

@@ -8,7 +8,7 @@ use crate::member::Member;
 use crate::runs::{note_panics, run};
 use crate::world::{HubFate, World};
 use fl0wfs::model::{Body, Conflict, ConflictKind, Manifest, Name, NodeId, Owner, Place, Xattrs};
-use fl0wfs::ops::{Drop, Move, Replaced, SetMeta, Tree, Verb};
+use fl0wfs::ops::{Drop, Link, Move, Replaced, SetMeta, Tree, Verb};
 use fl0wfs::sync::Kv;
 use fl0wfs::sync::member::{Ino, Makings};
 
@@ -236,6 +236,53 @@ fn a_conflict_that_comes_for_a_file_removed_here_is_over() {
     let commit = space.members[0].next_commit().expect("there is work");
     space.say(0, crate::hub::Up::Said(commit));
     assert_eq!(space.members[1].replica.view().conflicts_of(node), []);
+    let sound = crate::checks::prefix_and_own_work(&space.members[1], &space.hub.history);
+    sound.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn what_a_hub_took_and_lost_before_it_told_all_comes_back_from_its_author() {
+    let mut space = Space::new(1);
+    space.connect(0);
+    let empty = space.hub.back_up();
+    space.make(0, "directory", Body::Directory);
+    let commit = space.members[0].next_commit().expect("there is work");
+    let answer = space.hub.take((0, 0), crate::hub::Up::Said(commit), space.now, &mut space.chance);
+    assert_eq!(answer.expect("honest work").len(), 1, "the answer that the member never hears");
+    let hello = hello_of(&mut space.members[0]);
+    let welcome = space.hub.take((0, 0), hello, space.now, &mut space.chance).expect("it is known");
+    let (_, welcome) = welcome.into_iter().next().expect("a welcome");
+    space.members[0].handle(space.now, welcome, &|_| None);
+    assert_eq!(space.members[0].replica.pending().ops, 0, "the welcome says that it was taken");
+    space.members[0].disconnected();
+    space.hub.restore(empty);
+    space.connect(0);
+    let place = place("directory");
+    let there = space.hub.sync.with_tree(&space.hub.disk, |tree| tree.child(place.parent, &place.name));
+    assert!(there.is_some());
+}
+
+#[test]
+fn a_rename_over_one_of_two_names_meets_the_removal_of_the_other() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    space.make_file(0, "one", b"text");
+    let node = space.node(0, "one");
+    assert!(space.members[0].submit(1, Verb::Link(Link { node, place: place("two") })));
+    space.talk();
+    space.fetch(1);
+    space.make_file(1, "new", b"new");
+    let newcomer = space.node(1, "new");
+    let version = space.members[1].replica.view().node(node).expect("it is there").version;
+    let replaces = Some(Replaced { node, version });
+    let (from, to) = (place("new"), place("two"));
+    let step = Move { node: newcomer, from, to, replaces, exchange: false, keeps_owner: false };
+    assert!(space.members[1].submit(2, Verb::Move(step)));
+    // With the other name gone, the rename is a save: the file goes on with the new content.
+    assert!(space.members[0].submit(2, Verb::Drop(Drop { node, place: place("one"), version })));
+    let commit = space.members[0].next_commit().expect("there is work");
+    space.say(0, crate::hub::Up::Said(commit));
     let sound = crate::checks::prefix_and_own_work(&space.members[1], &space.hub.history);
     sound.unwrap_or_else(|failure| panic!("{failure}"));
 }

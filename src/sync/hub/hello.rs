@@ -44,7 +44,7 @@ impl HubSync {
         // The fence: what an earlier connection still had queued is dropped, so no round is owed any more.
         row.required = Round::default();
         txn.put(self.keys().member(member), encode(&row));
-        let start = self.start(txn, hello.position, recognised && !hello.whole);
+        let start = self.start(txn, hello, recognised);
         Ok(Welcome {
             space: self.space,
             member,
@@ -85,7 +85,7 @@ impl HubSync {
     /// Whether the very commit that a hello names was accepted, whoever shows it: a state that has got another number,
     /// as it is a copy or this hub has forgotten its secret, must not send that work again.
     fn has_sealed<K: Kv + ?Sized>(&self, kv: &K, hello: &Hello) -> bool {
-        let Some(((space, member, _), (number, digest))) = hello.member.zip(hello.sealed) else {
+        let Some(((space, ..), (member, number, digest))) = hello.member.zip(hello.sealed) else {
             return false;
         };
         let row: Option<AcceptedRow> = read(kv, &self.keys().accepted(member, number));
@@ -135,10 +135,11 @@ impl HubSync {
     }
 
     /// A tail needs the same history and the same member; whoever has anything else takes a snapshot.
-    fn start<K: Kv + ?Sized>(&self, kv: &K, position: Option<Position>, goes_on: bool) -> Start {
+    fn start<K: Kv + ?Sized>(&self, kv: &K, hello: &Hello, recognised: bool) -> Start {
+        let goes_on = recognised && !hello.whole;
         let head = self.log_head(kv).map(|head| Position { sequence: head.sequence, chain: head.chain });
-        match (position, head) {
-            (None, None) => Start::Tail,
+        match (hello.position, head) {
+            (None, None) if !hello.whole => Start::Tail,
             (Some(position), _) if goes_on && self.holds(kv, position) => Start::Tail,
             (stated, _) => {
                 let departs = stated.is_some_and(|stated| !self.holds(kv, stated));

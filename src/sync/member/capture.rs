@@ -123,8 +123,9 @@ impl<S: Store> Work<'_, S> {
         let content = content_of(&captured.manifest);
         let op = Op { time: self.now, verb: Verb::Put(put(&inode, captured)) };
         let nodes = self.replay_late(op)?;
-        // Whoever ended up with exactly this content takes the inode over, unless it has one.
-        let holder = nodes.into_iter().find(|node| {
+        // Whoever ended up with exactly this content takes the inode over, unless it has one: the node itself, where it has
+        // this content already.
+        let holder = nodes.into_iter().chain([from]).find(|node| {
             let row = self.view().node(*node);
             row.and_then(|row| row.manifest().map(content_of)) == Some(content)
         });

@@ -13,7 +13,7 @@ fn read_op(value: &[u8]) -> Op {
 }
 
 /// The nodes an op is about: what a move replaces is among them.
-fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
+pub(super) fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
     let replaced = match &op.verb {
         Verb::Move(rename) => rename.replaces.map(|replaced| replaced.node),
         _ => None,

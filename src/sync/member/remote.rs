@@ -2,14 +2,16 @@
 
 use super::base::{BaseKv, write_base};
 use super::inodes::holds;
+use super::journal::nodes_of;
 use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Digest, Manifest, MemberNumber, Node, NodeId, Timestamp};
-use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply};
+use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply, resolve_successor};
 use crate::sync::kv::{Batch, Kv, Store, Txn};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{LogEntry, Position, Row, RowKey, decode, decode_row_key};
+use std::collections::BTreeSet;
 
 impl<S: Store> Replica<S> {
     /// Swaps in fetched content: `file` holds what `content` names. Returns the file among the removed ones
@@ -36,8 +38,8 @@ impl<S: Store> Work<'_, S> {
     pub fn apply_entry(&mut self, entry: &LogEntry) -> Result<bool, Rejection> {
         let rows = self.base_changes(entry.member, &entry.ops)?;
         let ends_conflict = entry.ops.iter().any(|op| self.ends_conflict(&op.verb));
-        let conflicts = ends_conflict || rows.keys().any(|key| self.is_conflict_of_pending(key));
-        let touched = write_base(&mut self.txn, self.state.slot, rows) || conflicts;
+        let meant = ends_conflict || self.changes_what_pending_mean(rows.keys());
+        let touched = write_base(&mut self.txn, self.state.slot, rows) || meant;
         let moves = |op: &Op| matches!(op.verb, Verb::Move(_));
         // A cycle shows in no single row: two moves always meet.
         let meets =
@@ -57,16 +59,20 @@ impl<S: Store> Work<'_, S> {
         node.is_some_and(|node| !self.view().conflicts_of(node).is_empty())
     }
 
-    /// Tells whether a row is a conflict of a node that pending ops are about: they may end it.
-    fn is_conflict_of_pending(&self, key: &[u8]) -> bool {
-        // Few rows are conflicts, and every entry comes by here.
-        if !key[2..].starts_with(&RowKey::conflicts()) {
+    /// Tells whether rows are conflicts or names of nodes that pending ops are about. A removal ends the conflicts of its
+    /// node, and how many names are left decides what an op on one of them does; neither shows in a row the op touched.
+    fn changes_what_pending_mean<'k>(&self, mut row_keys: impl Iterator<Item = &'k Vec<u8>>) -> bool {
+        if !self.has_pending() {
             return false;
         }
-        let Ok(Row::Conflict(node, _)) = decode_row_key(&key[2..]) else { return false };
-        let sealed = || self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
-        self.txn.scan_prefix(&keys::pending_of(node)).next().is_some()
-            || sealed().iter().any(|op| op.verb.node() == node)
+        let sealed = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
+        let sealed: BTreeSet<NodeId> = sealed.iter().flat_map(nodes_of).collect();
+        row_keys.any(|key| match decode_row_key(&key[2..]) {
+            Ok(Row::Conflict(node, _) | Row::Place(node, _)) => {
+                sealed.contains(&node) || self.txn.scan_prefix(&keys::pending_of(node)).next().is_some()
+            }
+            _ => false,
+        })
     }
 
     /// Counts the sealed commit among the base before a snapshot replaces it, so that the rest of the journal
@@ -128,6 +134,9 @@ impl<S: Store> Work<'_, S> {
     /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.
     pub fn follow_content(&mut self, nodes: Vec<(NodeId, Option<Node>, Option<Node>)>) {
         self.settle_unshared(&nodes);
+        for (id, before, now) in &nodes {
+            now.iter().filter(|_| before.is_none()).for_each(|now| self.take_back(*id, now));
+        }
         // Handles are cut off first: what is passed on must not come under them.
         for (id, before, now) in &nodes {
             now.iter().for_each(|now| self.cut_off_handles(*id, before.as_ref(), now));
@@ -140,6 +149,28 @@ impl<S: Store> Work<'_, S> {
                 None => self.lose(id),
                 Some(now) => self.update_content(id, before.as_ref(), &now),
             }
+        }
+    }
+
+    /// A file that had gone on as another is itself again, as a save by backup is none under another member number: the
+    /// inode that went with its content comes back with it.
+    fn take_back(&mut self, id: NodeId, now: &Node) {
+        let before = RowTree { kv: self.txn.below(), prefix: self.state.slot.view_prefix() };
+        let successor = resolve_successor(&before, id);
+        let has = |node: &Node| {
+            node.manifest().zip(now.manifest()).is_some_and(|(one, other)| one.same_content(other))
+        };
+        let stays = self.view().node(successor).as_ref().is_some_and(has);
+        let known = self.known_ino_of(id).is_some();
+        if successor == id || stays || known {
+            return;
+        }
+        if let Some(ino) = self.known_ino_of(successor)
+            && let Some(inode) = self.inode(ino)
+            && now.manifest().is_some_and(|manifest| holds_as_backing(&inode, manifest))
+        {
+            self.txn.remove(keys::ino_of(successor));
+            self.bind(ino, Inode { node: id, version: now.version, ..inode });
         }
     }
 

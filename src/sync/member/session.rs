@@ -9,10 +9,13 @@ use super::keys;
 use super::merging::Contents;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{ChunkId, CommitNumber, Digest, NodeId, Role, Sequence, SpaceName, Timestamp};
+use crate::model::{
+    ChunkId, CommitNumber, Digest, MemberNumber, NodeId, Role, Sequence, SpaceName, Timestamp,
+};
 use crate::sync::kv::{Durability, Store};
 use crate::wire::{
-    FromHub, Hello, LogEntry, Position, RefuseReason, SealedCommit, WIRE_FORMAT, commit_digest, encode,
+    FromHub, Hello, LogEntry, Position, RefuseReason, SealedCommit, WIRE_FORMAT, commit_digest, decode,
+    encode,
 };
 use std::collections::BTreeMap;
 
@@ -54,11 +57,14 @@ pub enum SessionOutput {
     },
 }
 
+/// A commit by the number of the member that sealed it, its own, and its digest.
+pub(super) type CommitName = (MemberNumber, CommitNumber, Digest);
+
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub phase: Phase,
-    /// The sealed commit that the hello named.
-    pub named: Option<(CommitNumber, Digest)>,
+    /// The commit that the hello named.
+    pub named: Option<CommitName>,
     pub in_flight: bool,
     pub uploading: bool,
     /// Why the hub does not take the sealed commit now.
@@ -120,7 +126,7 @@ impl<S: Store> Replica<S> {
     pub fn connected(&mut self, space: SpaceName) -> Hello {
         self.disconnected();
         self.state.session.phase = Phase::Greeting;
-        self.state.session.named = self.sealed().as_ref().map(name_of);
+        self.state.session.named = self.counted_early().or_else(|| self.sealed_name());
         let identity = self.state.identity.as_ref();
         Hello {
             format: WIRE_FORMAT,
@@ -131,6 +137,17 @@ impl<S: Store> Replica<S> {
             whole: self.state.doubts_position,
             sealed: self.state.session.named,
         }
+    }
+
+    /// The commit that the base has already and a snapshot that has not come will have.
+    fn counted_early(&self) -> Option<CommitName> {
+        let value = self.store.get(&keys::meta("early"))?;
+        Some(decode("commit name", &value).expect("records of ours decode"))
+    }
+
+    fn sealed_name(&self) -> Option<CommitName> {
+        let member = self.state.identity.as_ref()?.member;
+        Some(name_of(member, &self.sealed()?))
     }
 
     /// Ends a conversation, however it ended.
@@ -262,6 +279,6 @@ impl<S: Store> Work<'_, S> {
 }
 
 /// How a hello names a sealed commit.
-pub(super) fn name_of(sealed: &SealedCommit) -> (CommitNumber, Digest) {
-    (sealed.commit.number, commit_digest(&sealed.commit))
+pub(super) fn name_of(member: MemberNumber, sealed: &SealedCommit) -> CommitName {
+    (member, sealed.commit.number, commit_digest(&sealed.commit))
 }

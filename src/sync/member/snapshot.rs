@@ -50,7 +50,7 @@ impl<S: Store> Work<'_, S> {
         self.replay_on_base(before, recovered.unwrap_or_default())?;
         (self.state.session.snapshot, self.state.session.phase) = (None, Phase::Live);
         self.state.doubts_position = false;
-        self.txn.remove(keys::meta("doubts"));
+        self.txn.remove(keys::meta("early"));
         let (rows, nodes) = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);

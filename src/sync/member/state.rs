@@ -170,7 +170,7 @@ impl<S: Store> Replica<S> {
             read_only: false,
             policy: Policy::default(),
             name,
-            doubts_position: read("doubts").is_some(),
+            doubts_position: read("early").is_some(),
             discarded: 0,
             unused_files: Vec::new(),
             marks_unsynced: Cell::new(false),

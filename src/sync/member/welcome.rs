@@ -20,6 +20,8 @@ impl<S: Store> Work<'_, S> {
         let same_space = self.state.identity.as_ref().is_none_or(|identity| identity.space == welcome.space);
         // The state went back in time where its numbers have been used.
         let forked = before == welcome.member && welcome.accepted > self.state.counters.commit;
+        // A hub that has lost even what it said it had took it with it: this base departs from its tree.
+        let lost = self.txn.get(&keys::meta("early")).is_some() && !welcome.has_sealed;
         if !forked && welcome.has_sealed && matches!(welcome.start, Start::Snapshot { .. }) {
             self.count_sealed_early();
         }
@@ -45,7 +47,7 @@ impl<S: Store> Work<'_, S> {
             Start::Tail => self.state.session.phase = Phase::Live,
             Start::Snapshot { position, departs } => {
                 self.begin_snapshot();
-                let departs = departs.then_some(SameSpace(same_space));
+                let departs = (departs || lost).then_some(SameSpace(same_space));
                 self.state.session.snapshot = Some(Arriving { position, departs });
             }
         }
@@ -55,10 +57,11 @@ impl<S: Store> Work<'_, S> {
     /// Counts the sealed commit as accepted: the snapshot that is to come has it, so it is forgotten before the rest is
     /// replayed on that. Until then the base has more than its position says, and no tail fits it.
     fn count_sealed_early(&mut self) {
-        if self.sealed().as_ref().map(name_of) == self.state.session.named {
+        let named = self.sealed().map(|sealed| name_of(self.author(), &sealed));
+        if let Some(name) = named.filter(|_| named == self.state.session.named) {
             self.move_base_by_sealed();
             self.forget_accepted();
-            self.txn.put(keys::meta("doubts"), Vec::new());
+            self.txn.put(keys::meta("early"), encode(&name));
             self.state.doubts_position = true;
         }
     }

@@ -251,7 +251,7 @@ fn space_id() -> impl Strategy<Value = SpaceId> {
 
 pub fn opening() -> impl Strategy<Value = Opening> {
     let known = (space_id(), member(), any::<[u8; 16]>().prop_map(Incarnation));
-    let sealed = (any::<u64>().prop_map(CommitNumber), any::<[u8; 32]>().prop_map(Digest));
+    let sealed = (member(), any::<u64>().prop_map(CommitNumber), any::<[u8; 32]>().prop_map(Digest));
     let stands = (option::of(position()), any::<bool>(), option::of(sealed));
     let hello = (any::<u16>(), space_name(), member_name(), option::of(known), stands);
     let hello = hello.prop_map(|(format, space, name, member, (position, whole, sealed))| {

@@ -118,7 +118,7 @@ fn hello(known: bool) -> Opening {
     let position = known.then_some(Position { sequence: Sequence(1000), chain: Chain([3; 32]) });
     let space = SpaceName::new("work").expect("a plain name");
     let name = MemberName::new("laptop").expect("a plain name");
-    let sealed = known.then_some((CommitNumber(12), Digest([9; 32])));
+    let sealed = known.then_some((MemberNumber(6), CommitNumber(12), Digest([9; 32])));
     Opening::Hello(Hello { format: 3, space, name, member, position, whole: known, sealed })
 }
 

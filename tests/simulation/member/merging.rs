@@ -62,7 +62,9 @@ impl Contents for Gathering<'_> {
 
     fn keep(&mut self, file: u64, bytes: &[u8]) -> bool {
         self.made.borrow_mut().insert(content_of(&super::manifest_of(bytes).0));
-        self.disk.write_file(file, bytes.to_vec())
+        let written = self.disk.write_file(file, bytes.to_vec());
+        self.disk.sync_file(file);
+        written
     }
 }
 

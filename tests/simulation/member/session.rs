@@ -44,8 +44,12 @@ impl Member {
         self.ledger.merging = Some((self.pending_contents(), made.clone()));
         self.note_early(&message);
         let mut gathering = Gathering::new(self.disk.clone(), fetch, made);
+        let switches = matches!(message, FromHub::SnapshotEnd);
         match self.handle_with(now, message, ready, &mut gathering) {
-            Ok(effects) => self.follow(effects),
+            Ok(effects) => {
+                self.ledger.counted_early.take_if(|_| switches);
+                self.follow(effects)
+            }
             Err(LocalError::Write(_) | LocalError::History(_)) => self.todo.disconnect = true,
             Err(error) => panic!("{error}"),
         }

@@ -67,7 +67,7 @@ fn a_state_that_gets_another_number_is_told_whether_its_sealed_commit_was_taken(
     let mut bench = Bench::new();
     let shared = bench.join(1, Role::Writer, "ada");
     let commit = sealed(1, vec![make_empty(node(shared.member, 2), "a")]).commit;
-    let names = |commit: &Commit| Some((commit.number, commit_digest(commit)));
+    let names = |commit: &Commit| Some((shared.member, commit.number, commit_digest(commit)));
     let hello = Hello { sealed: names(&commit), ..hello_after(&shared, None) };
     assert!(!bench.greet(1, &hello).unwrap().has_sealed, "it has not come");
     bench.accepted(shared.member, 1, commit.ops.clone());
