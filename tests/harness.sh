@@ -13,7 +13,8 @@ export LC_ALL=C.UTF-8 TZ=UTC
 BIN=${FL0WFS_BIN:-${CARGO_TARGET_DIR:-$HOME/.cache/fl0wfs/target}/release}
 FL0WFS=$BIN/fl0wfs
 SPACE=notes
-declare -A PIDS=()      # members' daemons
+declare -A PIDS=()      # members' daemons, as they were when they were mounted
+declare -A KEEPERS=()   # and their supervisors
 declare -A OPTIONS=()   # members' mount options
 declare -A RELAYS=()    # members' networks: the processes that are them
 declare -A ADDRESSES=() # where members find the hub, if by a network of their own
@@ -64,7 +65,7 @@ clear_up() {
     for member in "${!RELAYS[@]}"; do end_process "${RELAYS[$member]}" KILL; done
     for member in "${!PIDS[@]}"; do
         point=$(dir_of "$member")
-        end_process "${PIDS[$member]}" KILL
+        kill_member "$member"
         umount -l "$point" 2>/dev/null || fusermount3 -uz "$point" 2>/dev/null
     done
     [ -z "$HUB_PID" ] || end_process "$HUB_PID" KILL
@@ -231,9 +232,12 @@ mount_member() {
     local options=${OPTIONS[$member]:-}
     fl "$member" mount "work:$SPACE" "$(dir_of "$member")" ${options:+-o "$options"} || fail "$member cannot mount"
     PIDS[$member]=$(pid_of "$member")
+    KEEPERS[$member]=$(keeper_of "$member")
 }
 
+# pid_of MEMBER, keeper_of MEMBER: the processes of its daemon and of its supervisor, now.
 pid_of() { fl "$1" status "$(dir_of "$1")" --json | grep -o '"pid":[0-9]*' | cut -d: -f2; }
+keeper_of() { fl "$1" status "$(dir_of "$1")" --json | grep -o '"supervisor":[0-9]*' | cut -d: -f2; }
 
 # status_says MEMBER TEXT: its status says so, with whatever exit code.
 status_says() {
@@ -244,16 +248,39 @@ status_says() {
 
 # umount_member MEMBER [OPTIONS]: unmounts it; work that waits is no failure.
 umount_member() {
-    local member=$1 code
+    local member=$1 code process
     shift
     fl "$member" umount "$(dir_of "$member")" "$@" 2>/dev/null
     code=$?
     [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code"
-    wait_for 10 is_gone "${PIDS[$member]}" || fail "the daemon of $member outlives its mount"
-    unset "PIDS[$member]"
+    for process in "${PIDS[$member]}" "${KEEPERS[$member]}"; do
+        wait_for 10 is_gone "$process" || fail "process $process of $member outlives its mount"
+    done
+    unset "PIDS[$member]" "KEEPERS[$member]"
 }
 
-kill_member() { end_process "${PIDS[$1]}" KILL; }
+# kill_member MEMBER: kills all that keeps its mount alive, so that the mount dies. Nobody restarts what is stopped first.
+kill_member() {
+    local keeper=${KEEPERS[$1]:-} daemon=${PIDS[$1]}
+    if [ -n "$keeper" ] && ! is_gone "$keeper"; then
+        kill -s STOP "$keeper" 2>/dev/null
+        daemon=$(daemon_of "$keeper")
+    fi
+    kill -s KILL $keeper ${daemon:-${PIDS[$1]}} 2>/dev/null
+    end_process "${keeper:-${PIDS[$1]}}" KILL
+    end_process "${daemon:-${PIDS[$1]}}" KILL
+}
+
+# daemon_of SUPERVISOR: its daemon is the child that is no watcher.
+daemon_of() {
+    local child
+    for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+        [ "$(cat "/proc/$child/comm" 2>/dev/null)" = fl0wfs-watch ] || printf '%s\n' "$child"
+    done
+}
+
+# kill_daemon MEMBER: kills its daemon alone; the mount goes on.
+kill_daemon() { kill -s KILL "$(daemon_of "${KEEPERS[$1]}")"; }
 
 # start_members NAME...: joins and mounts.
 start_members() {

@@ -4,6 +4,7 @@ use super::failure::{CliError, Exit, Explained, explain};
 use super::log_file;
 use super::mount::{MountLine, state_of};
 use crate::member::config::make_private_directory;
+use crate::member::supervise::Beginning;
 use crate::member::{self, MountRequest};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -31,31 +32,30 @@ pub enum DaemonError {
 }
 
 /// Mounts and stays until unmounted; logs to standard error.
-pub fn run_in_foreground(line: &MountLine) -> Result<Exit, CliError> {
+pub fn run_in_foreground(line: &MountLine, is_supervised: bool) -> Result<Exit, CliError> {
     log_file::to_stderr();
-    let request = line.check()?;
+    let beginning = hear(is_supervised)?;
+    let request = request(line, beginning.as_ref())?;
     let place = request.mount_point.display().to_string();
-    member::run(&request, || tracing::info!(directory = %place, "mounted"))?;
+    member::run(&request, beginning, || tracing::info!(directory = %place, "mounted"))?;
     Ok(Exit::Done)
 }
 
 /// Mounts and stays until unmounted. Standard output is a pipe to whoever waits for the mount; the log is in the
 /// state directory.
-pub fn run_in_background(line: &MountLine) -> Exit {
+pub fn run_in_background(line: &MountLine, is_supervised: bool) -> Exit {
     let mut pipe = None;
-    let ended = detach(&mut pipe, line).and_then(|request| {
+    let ended = detach(&mut pipe, line, is_supervised).and_then(|(request, beginning)| {
         let usable = || say(&mut pipe, &Readiness::Usable);
-        Ok(member::run(&request, usable)?)
+        Ok(member::run(&request, beginning, usable)?)
     });
     match ended {
         Ok(()) => Exit::Done,
         Err(error) => {
             let explained = explain(&error);
+            tracing::error!(error = explained.message, "the mount ended badly");
             // The pipe is gone where the mount was usable once.
-            match pipe {
-                None => tracing::error!(error = explained.message, "the mount ended badly"),
-                Some(_) => say(&mut pipe, &Readiness::Failed(explained.clone())),
-            }
+            say(&mut pipe, &Readiness::Failed(explained.clone()));
             explained.exit
         }
     }
@@ -63,17 +63,34 @@ pub fn run_in_background(line: &MountLine) -> Exit {
 
 /// Leaves the terminal, the current directory and standard output behind. The pipe is taken first: from then on
 /// every failure can be told.
-fn detach(pipe: &mut Option<File>, line: &MountLine) -> Result<MountRequest, CliError> {
+fn detach(
+    pipe: &mut Option<File>,
+    line: &MountLine,
+    is_supervised: bool,
+) -> Result<(MountRequest, Option<Beginning>), CliError> {
     let copied = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3);
     *pipe = Some(File::from(copied.map_err(|errno| DaemonError::Start(errno.into()))?));
-    let request = line.check()?;
+    let beginning = hear(is_supervised)?;
+    let request = request(line, beginning.as_ref())?;
     let state = state_of(&request);
     make_private_directory(&state)?;
     log_file::to_file(&state).map_err(DaemonError::Log)?;
     // Fails where this process leads its group already, and then there is nothing to leave.
     let _ = rustix::process::setsid();
     std::env::set_current_dir("/").map_err(DaemonError::Start)?;
-    Ok(request)
+    Ok((request, beginning))
+}
+
+fn hear(is_supervised: bool) -> Result<Option<Beginning>, CliError> {
+    Ok(is_supervised.then(Beginning::hear).transpose().map_err(DaemonError::Start)?)
+}
+
+/// A mount that an earlier daemon has made is gone on with as it is: looking at it would wait for an answer of our own.
+fn request(line: &MountLine, beginning: Option<&Beginning>) -> Result<MountRequest, CliError> {
+    match beginning.and_then(|beginning| beginning.taken.as_ref()) {
+        Some(taken) => line.request(taken.mount_point.clone()),
+        None => line.check(),
+    }
 }
 
 fn say(pipe: &mut Option<File>, readiness: &Readiness) {

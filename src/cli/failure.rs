@@ -34,6 +34,14 @@ pub enum Exit {
     Refused = 5,
 }
 
+impl Exit {
+    /// What a process of this program meant by its exit code.
+    pub fn from_code(code: i32) -> Exit {
+        let all = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Waiting, Exit::Conflicts, Exit::Refused];
+        all.into_iter().find(|exit| *exit as i32 == code).unwrap_or(Exit::Failed)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
@@ -187,7 +195,10 @@ fn explain_point(error: &PointError) -> (Option<String>, Exit) {
             hinted("-o nonempty mounts anyway; what is below is hidden and untouched", Exit::Refused)
         }
         PointError::Mounted { .. } => hinted(ALREADY, Exit::Refused),
-        PointError::Busy { .. } => hinted("close what is open there and leave its directories", Exit::Failed),
+        PointError::Busy { .. } => hinted(
+            "close what is open there and leave its directories; fl0wfs umount --lazy takes it away under them",
+            Exit::Failed,
+        ),
         PointError::NotDirectory(_) | PointError::Io { .. } | PointError::Unmount { .. } => {
             (None, Exit::Failed)
         }

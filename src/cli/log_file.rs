@@ -31,6 +31,14 @@ pub fn to_file(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Adds a line to the log of another process, which may begin a new file at any time.
+pub fn note(directory: &Path, message: &str) {
+    let line = format!("{} WARN fl0wfs::supervisor: {message}\n", jiff::Timestamp::now());
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(directory.join("log"));
+    // Whoever cannot say it has nobody to say that to.
+    let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+}
+
 fn filter() -> EnvFilter {
     EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"))
 }

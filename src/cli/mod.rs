@@ -20,8 +20,10 @@ mod mounted;
 mod mount;
 mod remount;
 mod daemon;
+mod supervisor;
 mod log_file;
 mod unmount;
+mod upgrade;
 mod sync;
 mod status;
 mod history;
@@ -80,6 +82,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Remote(arguments) => remotes::run(&arguments.command),
         Command::Mount(arguments) => mount::run(&arguments),
         Command::Umount(arguments) => unmount::run(&arguments),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Sync(arguments) => sync::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Log(arguments) => history::run(&arguments),

@@ -3,6 +3,7 @@
 use super::args::{MountArgs, moment};
 use super::daemon::{self, DaemonError, Readiness};
 use super::failure::{CliError, Exit};
+use super::supervisor::{self, Ground};
 use super::{point, remount};
 use crate::member::config::{ConfigError, Home, RemoteName};
 use crate::member::control::Moment;
@@ -36,10 +37,18 @@ pub fn run(arguments: &MountArgs) -> Result<Exit, CliError> {
         directory: arguments.directory.clone(),
         options: arguments.options.iter().cloned().chain(cache_size).collect(),
     };
-    match (arguments.daemon, arguments.foreground) {
-        (true, _) => Ok(daemon::run_in_background(&line)),
-        (false, true) => daemon::run_in_foreground(&line),
-        (false, false) => start(&line),
+    let ground = match (arguments.daemon, arguments.foreground) {
+        (false, false) => return start(&line),
+        (true, _) => Ground::Back,
+        (false, true) => Ground::Fore,
+    };
+    // What is shown as it was is read only, and made again as easily as it was made.
+    if !arguments.supervised && !line.is_visit() {
+        return supervisor::run(&line, ground);
+    }
+    match ground {
+        Ground::Back => Ok(daemon::run_in_background(&line, arguments.supervised)),
+        Ground::Fore => daemon::run_in_foreground(&line, arguments.supervised),
     }
 }
 
@@ -49,6 +58,22 @@ impl MountLine {
     /// # Errors
     /// [`CliError`], whatever is wrong with the line, the configuration or the mount point.
     pub fn check(&self) -> Result<MountRequest, CliError> {
+        let request = self.request(PathBuf::new())?;
+        let mount_point = point::resolve(&self.directory)?;
+        point::prepare(&mount_point, request.options.nonempty)?;
+        if request.visit.is_some() && request.options.state.is_some() {
+            return Err(CliError::VisitState);
+        }
+        let request = MountRequest { mount_point, ..request };
+        check_unused(&request)?;
+        Ok(request)
+    }
+
+    /// What is asked for, at a mount point that is known to be good.
+    ///
+    /// # Errors
+    /// [`CliError`], whatever is wrong with the line or the configuration.
+    pub fn request(&self, mount_point: PathBuf) -> Result<MountRequest, CliError> {
         let (source, visit) = split_moment(&self.source)?;
         let (remote, space) = parse_source(source)?;
         let options = Options::parse(self.options.iter().map(String::as_str))?;
@@ -58,14 +83,12 @@ impl MountLine {
         }
         let home = Home::from_environment()?;
         home.read_remote(&remote)?.space(&remote, &space)?;
-        let mount_point = point::resolve(&self.directory)?;
-        point::prepare(&mount_point, options.nonempty)?;
-        if visit.is_some() && options.state.is_some() {
-            return Err(CliError::VisitState);
-        }
-        let request = MountRequest { home, remote, space, mount_point, options, visit };
-        check_unused(&request)?;
-        Ok(request)
+        Ok(MountRequest { home, remote, space, mount_point, options, visit })
+    }
+
+    /// Whether a moment is asked for. What makes no sense is told by whoever is to mount it.
+    fn is_visit(&self) -> bool {
+        matches!(split_moment(&self.source), Ok((_, Some(_))))
     }
 }
 

@@ -3,15 +3,21 @@
 use super::failure::{CliError, Exit};
 use super::point;
 use crate::member::config::Home;
-use crate::member::control::{ControlPath, ControlRequest, ControlResponse, StatusReport, ask_for_files};
+use crate::member::control::{
+    AskError, ControlPath, ControlRequest, ControlResponse, SocketError, StatusReport, ask_for_files,
+};
 use crate::member::mounts::MountRecord;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A daemon that has nothing to wait for answers within this time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Another daemon answers within this time where one has died; it may have much to look through first.
+const NEXT_DAEMON_PATIENCE: Duration = Duration::from_secs(20);
+const NEXT_DAEMON_LOOK: Duration = Duration::from_millis(20);
 
 /// A mount of this home.
 #[derive(Clone, Debug)]
@@ -86,21 +92,45 @@ impl Mounted {
         &self,
         request: &ControlRequest,
         patience: Duration,
-        on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
+        mut on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
     ) -> Result<Option<ControlResponse>, CliError> {
-        if !self.is_alive() {
-            return Err(CliError::DaemonDied(self.record.mount_point.clone()));
-        }
         let answered = |message, hint, exit| Err(CliError::Answered { message, hint, exit });
-        let Some(last) = ask_for_files(&self.record.socket, request, patience, on_way)? else {
-            return Ok(None);
-        };
+        let Some(last) = self.ask_until_heard(request, patience, &mut on_way)? else { return Ok(None) };
         match last {
             ControlResponse::Failed { message, hint } => answered(message, hint, Exit::Failed),
             ControlResponse::Refused { message, hint } => answered(message, hint, Exit::Refused),
             ControlResponse::NotFound { message } => answered(message, None, Exit::Failed),
             ControlResponse::Unreachable { message } => answered(message, None, Exit::Waiting),
             answer => Ok(Some(answer)),
+        }
+    }
+
+    /// A daemon that died is followed by another; it is asked again, unless the one before may have done what was asked.
+    fn ask_until_heard(
+        &self,
+        request: &ControlRequest,
+        patience: Duration,
+        on_way: &mut impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
+    ) -> Result<Option<ControlResponse>, CliError> {
+        let deadline = Instant::now() + NEXT_DAEMON_PATIENCE;
+        let mut heard = false;
+        loop {
+            if !self.is_alive() {
+                return Err(CliError::DaemonDied(self.record.mount_point.clone()));
+            }
+            let asked = ask_for_files(&self.record.socket, request, patience, |response, file| {
+                heard = true;
+                on_way(response, file)
+            });
+            let again = match &asked {
+                Err(AskError::Socket(SocketError::Io { .. })) => true,
+                Err(AskError::Ended { .. }) => request.may_be_asked_twice(),
+                _ => false,
+            };
+            if !again || heard || Instant::now() >= deadline {
+                return Ok(asked?);
+            }
+            std::thread::sleep(NEXT_DAEMON_LOOK);
         }
     }
 

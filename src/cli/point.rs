@@ -18,7 +18,7 @@ const PLAIN: &[u8] = b"fuse";
 /// More dead mounts on top of each other than this are somebody else's problem.
 const DEAD_MOUNTS_MAX: usize = 16;
 /// How many of those who keep a mount busy are named.
-const BUSY_SHOWN_MAX: usize = 3;
+const BUSY_SHOWN_MAX: usize = 10;
 
 /// What is wrong with a mount point.
 #[derive(Debug, thiserror::Error)]
@@ -259,6 +259,16 @@ fn uses(process: &Path, point: &Path) -> bool {
         std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut links = links.into_iter().chain(open);
     links.any(|link| std::fs::read_link(link).is_ok_and(|target| target.starts_with(point)))
+        || std::fs::read(process.join("maps")).is_ok_and(|maps| maps_below(&maps, point))
+}
+
+/// Whether a file below `point` is mapped, in the table that proc(5) describes: the path is the sixth field.
+fn maps_below(table: &[u8], point: &Path) -> bool {
+    let path = |line: &[u8]| {
+        let at = line.iter().position(|byte| *byte == b'/')?;
+        Some(PathBuf::from(OsString::from_vec(line[at..].to_vec())))
+    };
+    table.split(|byte| *byte == b'\n').filter_map(path).any(|path| path.starts_with(point))
 }
 
 #[cfg(test)]
@@ -310,5 +320,7 @@ mod tests {
         assert!(!uses(Path::new("/proc/self"), &real));
         let _open = std::fs::File::create(real.join("open")).unwrap();
         assert!(uses(Path::new("/proc/self"), &real));
+        let maps = b"7f0-7f1 r--p 00000000 08:01 2 /mnt/a b/lib.so\n7f1-7f2 rw-p 00000000 00:00 0\n";
+        assert!(maps_below(maps, Path::new("/mnt/a b")) && !maps_below(maps, Path::new("/mnt/a")));
     }
 }

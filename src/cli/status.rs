@@ -6,7 +6,7 @@ use super::mounted::Mounted;
 use super::output;
 use super::text;
 use crate::member::config::Home;
-use crate::member::control::{ConnectionState, ContentStanding, ControlPath, StatusReport};
+use crate::member::control::{ConnectionState, ContentStanding, ControlPath, StatusReport, Supervision};
 use crate::member::mounts::MountRecord;
 use crate::model::{Sequence, Timestamp};
 use jiff::tz::TimeZone;
@@ -178,6 +178,7 @@ fn details(report: &StatusReport) -> Vec<String> {
         _ => {}
     }
     lines.extend(report.trouble.clone());
+    lines.extend(report.supervision.and_then(deaths));
     lines.extend(report.notice.clone());
     lines.extend(content_lines(&report.content, text::now(), &TimeZone::system()));
     lines.extend(listed(report.bad_patterns.iter().map(|bad| format!("not a pattern: {bad}"))));
@@ -232,6 +233,15 @@ fn content_json(content: &ContentStanding) -> Value {
     })
 }
 
+/// That the daemon is not the first one.
+fn deaths(supervision: Supervision) -> Option<String> {
+    match supervision.deaths {
+        0 => None,
+        1 => Some("the daemon died once and was started again; the log says of what".to_owned()),
+        many => Some(format!("the daemon died {many} times and was started again; the log says of what")),
+    }
+}
+
 /// How many conflicts there are, and since when.
 fn conflict_count(report: &StatusReport, now: Timestamp) -> Option<String> {
     let times = report.conflicts.iter().map(|conflict| conflict.time);
@@ -282,6 +292,8 @@ fn to_json(report: &StatusReport) -> Value {
         "read_only": report.read_only,
         "state": report.state_directory.to_string_lossy(),
         "pid": report.pid,
+        "supervisor": report.supervision.map(|supervision| supervision.pid),
+        "deaths": report.supervision.map_or(0, |supervision| supervision.deaths),
         "in_sync": is_in_sync(report),
         "connection": connection,
         "reason": reason,

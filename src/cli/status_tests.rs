@@ -10,6 +10,7 @@ fn report() -> StatusReport {
         mount_point: "/mnt/notes".into(),
         state_directory: "/state".into(),
         pid: 7,
+        supervision: None,
         remote: RemoteName::new("work").unwrap(),
         space: SpaceName::new("notes").unwrap(),
         visit: None,

@@ -7,10 +7,14 @@ use super::output;
 use super::point::{self, PointError};
 use super::{status, sync};
 use crate::member::control::{ControlRequest, StatusReport};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A daemon whose mount is gone has this long to leave everything whole.
 const END_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where nobody has anything open, it ends at once.
+const LAZY_PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(arguments: &UmountArgs) -> Result<Exit, CliError> {
     let resolved = point::resolve(&arguments.directory)?;
@@ -18,7 +22,7 @@ pub fn run(arguments: &UmountArgs) -> Result<Exit, CliError> {
         Ok(mounted) if mounted.record.mount_point == resolved => mounted,
         // A mount whose record is lost can still be taken away, by whoever may.
         _ if point::is_ours(&resolved)? => {
-            point::unmount(&resolved)?;
+            take_away(&resolved, arguments.lazy)?;
             return Ok(Exit::Done);
         }
         _ => return Err(CliError::NotMounted(resolved)),
@@ -28,7 +32,7 @@ pub fn run(arguments: &UmountArgs) -> Result<Exit, CliError> {
     }
     let request = ControlRequest::Unmount { timeout_seconds: sync::whole_seconds(arguments.timeout) };
     let (complete, report) = sync::wait(&mounted, &request, arguments.timeout)?;
-    unmount_living(&mounted)?;
+    unmount_living(&mounted, arguments.lazy)?;
     // With nothing of its own to send, a member that is gone owes the hub nothing.
     if complete || report.pending.is_none() && !status::is_refused(&report) {
         return Ok(Exit::Done);
@@ -37,11 +41,19 @@ pub fn run(arguments: &UmountArgs) -> Result<Exit, CliError> {
     Ok(if status::is_refused(&report) { Exit::Refused } else { Exit::Waiting })
 }
 
-fn unmount_living(mounted: &Mounted) -> Result<(), CliError> {
+fn take_away(point: &Path, lazily: bool) -> Result<(), PointError> {
+    if lazily { point::detach(point) } else { point::unmount(point) }
+}
+
+fn unmount_living(mounted: &Mounted, lazily: bool) -> Result<(), CliError> {
     let point = &mounted.record.mount_point;
     // Somebody else may have unmounted it in the meantime; what counts is that the daemon ends.
     if point::is_ours(point)? {
-        point::unmount(point)?;
+        take_away(point, lazily)?;
+    }
+    if lazily && !mounted.record.wait_for_end(&mounted.home, Instant::now() + LAZY_PATIENCE) {
+        output::note("fl0wfs: the directory is free; the daemon ends with the last file that is open there");
+        return Ok(());
     }
     if mounted.record.wait_for_end(&mounted.home, Instant::now() + END_PATIENCE) {
         return Ok(());

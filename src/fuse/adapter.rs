@@ -2,12 +2,13 @@
 
 use super::convert::{
     allocation, attributes, caller, errno, file_type, ino, maker, mode_bits, no_such_name, open_mode,
-    rename_mode, special_body, timestamp, xattr_mode,
+    rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
 use crate::model::{Body, Name};
 use crate::sync::Store;
 use crate::vfs::{
-    ContentFiles, Entry, FileId, NewNode, OpenMode, Seek, SetAttributes, Stat, VfsError, Volume, is_acl,
+    Change, ContentFiles, Entry, FileId, NewNode, OpenMode, RenameMode, Seek, SetAttributes, Stat, VfsError,
+    Volume, is_acl,
 };
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
@@ -66,6 +67,19 @@ where
             return work(&self.volume);
         }
         self.in_a_thread(work);
+    }
+
+    fn make(&self, (request, umask): (&Request, u32), parent: INodeNo, name: &OsStr, new: NewNode, reply: ReplyEntry) {
+        let (parent, name) = (ino(parent), name.as_bytes());
+        self.volume.once(request_id(request), Change::Make((parent, name)), |done| {
+            reply_entry(
+                reply,
+                match done {
+                    true => self.volume.lookup(parent, name),
+                    false => self.volume.make(maker(request, umask), parent, name, new),
+                },
+            );
+        });
     }
 
     /// Runs work that waits; the threads that serve the kernel must not.
@@ -233,7 +247,7 @@ where
     ) {
         let Some(body) = special_body(mode, rdev) else { return reply.error(Errno::EINVAL) };
         let new = NewNode { body, mode: mode_bits(mode) };
-        reply_entry(reply, self.volume.make(maker(request, umask), ino(parent), name.as_bytes(), new));
+        self.make((request, umask), parent, name, new, reply);
     }
 
     fn mkdir(
@@ -246,20 +260,26 @@ where
         reply: ReplyEntry,
     ) {
         let new = NewNode { body: Body::Directory, mode: mode_bits(mode) };
-        reply_entry(reply, self.volume.make(maker(request, umask), ino(parent), name.as_bytes(), new));
+        self.make((request, umask), parent, name, new, reply);
     }
 
-    fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply_empty(reply, self.volume.unlink(ino(parent), name.as_bytes()));
+    fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let (parent, name) = (ino(parent), name.as_bytes());
+        self.volume.once(request_id(request), Change::Drop((parent, name)), |done| {
+            reply_empty(reply, if done { Ok(()) } else { self.volume.unlink(parent, name) });
+        });
     }
 
-    fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply_empty(reply, self.volume.remove_directory(ino(parent), name.as_bytes()));
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let (parent, name) = (ino(parent), name.as_bytes());
+        self.volume.once(request_id(request), Change::Drop((parent, name)), |done| {
+            reply_empty(reply, if done { Ok(()) } else { self.volume.remove_directory(parent, name) });
+        });
     }
 
     fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         let new = NewNode { body: Body::Symlink(target.as_os_str().as_bytes().to_vec()), mode: 0o777 };
-        reply_entry(reply, self.volume.make(caller(request), ino(parent), name.as_bytes(), new));
+        self.make((request, 0), parent, name, new, reply);
     }
 
     fn rename(
@@ -273,19 +293,42 @@ where
         reply: ReplyEmpty,
     ) {
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
-        let mode = rename_mode(caller(request), flags);
-        reply_empty(reply, mode.and_then(|mode| self.volume.rename(from, to, mode)));
+        let mode = match rename_mode(caller(request), flags) {
+            Ok(mode) => mode,
+            Err(error) => return reply.error(errno(&error)),
+        };
+        let leaves_name = !matches!(mode, RenameMode::Replace | RenameMode::NoReplace);
+        let change = Change::Move { from, leaves_name };
+        self.volume.once(request_id(request), change, |done| {
+            reply_empty(reply, if done { Ok(()) } else { self.volume.rename(from, to, mode) });
+        });
     }
 
-    fn link(&self, _request: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        reply_entry(reply, self.volume.link(ino(number), ino(parent), name.as_bytes()));
+    fn link(&self, request: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (number, parent, name) = (ino(number), ino(parent), name.as_bytes());
+        self.volume.once(request_id(request), Change::Link { ino: number, to: (parent, name) }, |done| {
+            reply_entry(
+                reply,
+                match done {
+                    true => self.volume.stat(number),
+                    false => self.volume.link(number, parent, name),
+                },
+            );
+        });
     }
 
     fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let mode = open_mode(flags.0);
-        let caller = caller(request);
+        let (caller, request) = (caller(request), request_id(request));
+        if let Some((file, _)) = self.volume.opened_before(request) {
+            return reply.opened(FileHandle(file.0), open_flags(mode));
+        }
+        let volume = self.volume.clone();
         let finish = move |file: Result<FileId, VfsError>| match file {
-            Ok(file) => reply.opened(FileHandle(file.0), open_flags(mode)),
+            Ok(file) => {
+                volume.keep_handle(request, file, ino(number), mode);
+                reply.opened(FileHandle(file.0), open_flags(mode));
+            }
             Err(error) => reply.error(errno(&error)),
         };
         match self.volume.open_at_once(caller, ino(number), mode).transpose() {
@@ -306,13 +349,25 @@ where
     ) {
         let open = open_mode(flags);
         let place = (ino(parent), name.as_bytes());
-        match self.volume.create(maker(request, umask), place, mode_bits(mode), open) {
-            Ok((stat, file)) => {
-                let handle = FileHandle(file.0);
-                reply.created(&TTL, &attributes(&stat), GENERATION, handle, open_flags(open));
+        let (maker, request) = (maker(request, umask), request_id(request));
+        let volume = &self.volume;
+        volume.once(request, Change::Make(place), |done| {
+            let made = match volume.opened_before(request) {
+                Some((file, ino)) => volume.stat(ino).map(|stat| (stat, file)),
+                None => {
+                    let exclusive = open.exclusive && !done;
+                    volume.create(maker, place, mode_bits(mode), OpenMode { exclusive, ..open })
+                }
+            };
+            match made {
+                Ok((stat, file)) => {
+                    volume.keep_handle(request, file, stat.ino, open);
+                    let handle = FileHandle(file.0);
+                    reply.created(&TTL, &attributes(&stat), GENERATION, handle, open_flags(open));
+                }
+                Err(error) => reply.error(errno(&error)),
             }
-            Err(error) => reply.error(errno(&error)),
-        }
+        });
     }
 
     fn read(
@@ -347,7 +402,9 @@ where
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+        // What was appended before, and not answered, goes where it went then.
+        let again = request_id(request).again;
+        let from_cache = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE) || again;
         let clears = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
         let unprivileged = clears.then(|| caller(request));
         let write = move |volume: &Volume<S, F>, data: &[u8]| {
@@ -464,7 +521,10 @@ where
             return reply_empty(reply, set);
         }
         let set = |mode| self.volume.set_xattr(ino(number), name.as_bytes(), value, mode);
-        reply_empty(reply, xattr_mode(flags).and_then(set));
+        // Set before, and not answered, it is there.
+        let is_set = || self.volume.xattr(ino(number), name.as_bytes()).is_ok_and(|found| found == value);
+        let done = request_id(request).again && is_set();
+        reply_empty(reply, if done { Ok(()) } else { xattr_mode(flags).and_then(set) });
     }
 
     fn getxattr(&self, _request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -475,8 +535,12 @@ where
         reply_xattr(reply, self.volume.xattr_names(ino(number)), size);
     }
 
-    fn removexattr(&self, _request: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply_empty(reply, self.volume.remove_xattr(ino(number), name.as_bytes()));
+    fn removexattr(&self, request: &Request, number: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        match self.volume.remove_xattr(ino(number), name.as_bytes()) {
+            // Removed before, and not answered, it is gone.
+            Err(VfsError::NoAttribute) if request_id(request).again => reply.ok(),
+            removed => reply_empty(reply, removed),
+        }
     }
 
     fn fallocate(

@@ -2,7 +2,9 @@
 
 use crate::model::{Body, DeviceNumber, Special, Timestamp};
 use crate::sync::member::Ino;
-use crate::vfs::{Allocation, Caller, FileType, OpenMode, RenameMode, Stat, VfsError, XattrMode, now};
+use crate::vfs::{
+    Allocation, Caller, FileType, OpenMode, RenameMode, RequestId, Stat, VfsError, XattrMode, now,
+};
 use fuser::{Errno, FileAttr, INodeNo, RenameFlags, Request, TimeOrNow};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +22,13 @@ pub(super) fn caller(request: &Request) -> Caller {
 /// The caller of what makes nodes. Where the kernel has applied the umask itself, a second time changes nothing.
 pub(super) fn maker(request: &Request, umask: u32) -> Caller {
     Caller { umask: (umask & 0o777) as u16, ..caller(request) }
+}
+
+/// The kernel marks what it sends again.
+pub(super) fn request_id(request: &Request) -> RequestId {
+    const AGAIN: u64 = 1 << 63;
+    let number = request.unique().0;
+    RequestId { number: number & !AGAIN, again: number & AGAIN != 0 }
 }
 
 pub(super) fn file_type(file_type: FileType) -> fuser::FileType {

@@ -1,11 +1,15 @@
 //! News for the kernel: names and inodes whose cached copies are old.
 
+use super::conversation::forget_all_names;
+use super::mount::Mount;
 use crate::sync::Store;
+use crate::sync::member::Ino;
 use crate::vfs::{ContentFiles, Stale, Volume};
 use crate::wire::Row;
 use fuser::{INodeNo, Notifier};
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -58,6 +62,28 @@ impl Invalidator {
             }
         })?;
         Ok(Invalidator { jobs })
+    }
+
+    /// Has the kernel forget all names and all it holds of these inodes, in a thread of its own, which then calls `done`.
+    /// For a process that cannot know what the one before has told.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn forget_all(
+        mount: &Mount,
+        inodes: Vec<Ino>,
+        done: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let device = mount.device().try_clone_to_owned()?;
+        let notifier = mount.notifier();
+        thread::Builder::new().name("forget-all".into()).spawn(move || {
+            if let Err(error) = forget_all_names(device.as_fd()) {
+                tracing::warn!(%error, "this kernel may know names for a while that others have removed");
+            }
+            inodes.into_iter().for_each(|ino| tell(&notifier, &Stale::Content(ino)));
+            done();
+        })?;
+        Ok(())
     }
 
     /// Takes up rows that remote work changed; they must be committed.

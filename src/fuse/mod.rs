@@ -10,10 +10,11 @@
 
 mod adapter;
 mod attach;
+mod conversation;
 mod convert;
 mod invalidate;
 mod mount;
 
 pub use adapter::Adapter;
 pub use invalidate::{Invalidated, Invalidator};
-pub use mount::{Mount, MountOptions, mount};
+pub use mount::{Mount, MountOptions, mount, take_over};

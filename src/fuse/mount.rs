@@ -2,11 +2,13 @@
 
 use super::adapter::Adapter;
 use super::attach::{attach, detach};
+use super::conversation::{self, Device};
 use crate::sync::Store;
 use crate::vfs::{ContentFiles, Volume};
-use fuser::{BackgroundSession, Config, MountOption, Notifier, Session, SessionACL};
+use fuser::{BackgroundSession, Config, Notifier, SessionACL};
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -37,23 +39,13 @@ pub struct MountOptions {
 }
 
 impl MountOptions {
-    fn acl(&self) -> SessionACL {
+    pub(super) fn acl(&self) -> SessionACL {
         if self.allow_other { SessionACL::All } else { SessionACL::Owner }
     }
 
-    /// What `fusermount3` is asked for, where we may not mount ourselves.
-    fn config(&self) -> Config {
-        let choose = |set: bool, yes: MountOption, no: MountOption| if set { yes } else { no };
+    /// Each descriptor of the device that is cloned has requests of its own, which are lost with it: there is one.
+    pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
-        config.mount_options = vec![
-            MountOption::FSName(self.source.clone()),
-            MountOption::DefaultPermissions,
-            choose(self.read_only, MountOption::RO, MountOption::RW),
-            choose(self.suid, MountOption::Suid, MountOption::NoSuid),
-            choose(self.dev, MountOption::Dev, MountOption::NoDev),
-            choose(self.exec, MountOption::Exec, MountOption::NoExec),
-        ];
-        config.mount_options.extend((!self.plain_type).then(|| MountOption::Subtype("fl0wfs".into())));
         config.acl = self.acl();
         config.n_threads = Some(THREADS);
         config
@@ -65,6 +57,7 @@ pub struct Mount {
     /// Never dropped as it is: fuser would unmount the directory once more, and with it whatever has been mounted
     /// there since.
     session: ManuallyDrop<BackgroundSession>,
+    device: OwnedFd,
     directory: PathBuf,
 }
 
@@ -78,21 +71,51 @@ where
     F: ContentFiles + 'static,
 {
     let directory = directory.canonicalize()?;
-    let adapter = Adapter::new(volume);
-    let session = match attach(&directory, options) {
-        Ok(device) => Session::from_fd(adapter, device, options.acl(), options.config())?,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Session::new(adapter, &directory, &options.config())?
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(Mount { session: ManuallyDrop::new(session.spawn()?), directory })
+    let device = Device { device: attach(&directory, options)?, resumed: false };
+    converse(volume, device, directory, options)
+}
+
+/// Goes on with a mount whose process has died. `directory` is not looked at: nobody would answer.
+///
+/// # Errors
+/// Those of the device; `InvalidData` where what was handed over is not enough.
+pub fn take_over<S, F>(
+    volume: Arc<Volume<S, F>>,
+    device: OwnedFd,
+    directory: &Path,
+    options: &MountOptions,
+) -> io::Result<Mount>
+where
+    S: Store + Send + 'static,
+    F: ContentFiles + 'static,
+{
+    converse(volume, Device { device, resumed: true }, directory.to_owned(), options)
+}
+
+fn converse<S, F>(
+    volume: Arc<Volume<S, F>>,
+    device: Device,
+    directory: PathBuf,
+    options: &MountOptions,
+) -> io::Result<Mount>
+where
+    S: Store + Send + 'static,
+    F: ContentFiles + 'static,
+{
+    let adapter = Adapter::new(volume.clone());
+    let session = conversation::begin(adapter, &device, options, volume.ledger())?;
+    Ok(Mount { session: ManuallyDrop::new(session.spawn()?), device: device.device, directory })
 }
 
 impl Mount {
     /// Sends news to the kernel.
     pub fn notifier(&self) -> Notifier {
         self.session.notifier()
+    }
+
+    /// The device on which the kernel asks. Whoever holds it keeps the mount alive.
+    pub fn device(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
     }
 
     /// Tells whether somebody unmounted it, and every request has been answered.

@@ -5,14 +5,15 @@ use super::config::RemoteName;
 use super::conflicts;
 use super::control::{
     ConnectionState, ControlPath, ControlRequest, ControlResponse, Handler, Parked, Pending, Reply,
-    StatusReport,
+    StatusReport, Supervision,
 };
 use super::link::LinkState;
 use super::shared::{MemberReplica, Shared};
+use super::supervise::SupervisorLink;
 use crate::model::{NodeId, SpaceName};
 use crate::ops::{Tree, path_of};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub struct MemberHandler {
     pub state_directory: PathBuf,
     pub remote: RemoteName,
     pub space: SpaceName,
+    pub supervisor: Option<SupervisorLink>,
 }
 
 impl Handler for MemberHandler {
@@ -42,6 +44,7 @@ impl Handler for MemberHandler {
             ControlRequest::Restore(request) => self.restore(&request, reply),
             ControlRequest::Undo(request) => self.undo(&request, reply),
             ControlRequest::Cache(request) => self.cache(&request, reply),
+            ControlRequest::Upgrade { program } => Ok(self.upgrade(&program)),
         }
     }
 }
@@ -69,6 +72,22 @@ impl MemberHandler {
         Ok(ControlResponse::Synced { complete, status: Box::new(self.status()) })
     }
 
+    fn upgrade(&self, program: &Path) -> ControlResponse {
+        let Some(supervisor) = &self.supervisor else {
+            return ControlResponse::Failed {
+                message: "this mount has no supervisor, and ends with its daemon".into(),
+                hint: Some("unmount it and mount it again".into()),
+            };
+        };
+        match supervisor.go_on_as(program) {
+            Ok(()) => ControlResponse::Done,
+            Err(error) => ControlResponse::Failed {
+                message: format!("the mount's supervisor cannot be reached: {error}"),
+                hint: None,
+            },
+        }
+    }
+
     fn pending(&self) -> Pending {
         let pending = self.shared.volume().replica().pending();
         Pending { ops: pending.ops, files: pending.files, bytes: pending.bytes }
@@ -88,6 +107,10 @@ impl MemberHandler {
             mount_point: self.mount_point.clone(),
             state_directory: self.state_directory.clone(),
             pid: std::process::id(),
+            supervision: self
+                .supervisor
+                .as_ref()
+                .map(|link| Supervision { pid: link.supervisor, deaths: link.deaths }),
             remote: self.remote.clone(),
             space: self.space.clone(),
             visit: None,

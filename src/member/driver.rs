@@ -142,6 +142,7 @@ impl Driver {
         ready: BTreeMap<Digest, u64>,
     ) -> Result<(Effects, Announced), LocalError> {
         let volume = self.shared.volume();
+        let _changing = volume.changing();
         let mut contents = Gathering::new(self.shared.clone());
         loop {
             let handled = {

@@ -1,13 +1,15 @@
 //! What is mounted by whom: a record, a lock and a control socket for each mount of one [`Home`].
 //!
-//! Invariant: whoever holds a mount's lock is its daemon, and the only one. The kernel drops the lock with the
-//! process, however that ends, so a record whose lock is free tells of a daemon that died.
+//! Invariant: whoever holds a mount's lock is its daemon, and the only one, or the supervisor that holds it for the next
+//! daemon. The kernel drops the lock with the processes, however they end, so a record whose lock is free tells of a
+//! mount that died.
 
 use super::config::{ConfigError, Home, RemoteName, make_private_directory, replace_file};
 use crate::model::{Sequence, SpaceName};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -38,7 +40,9 @@ pub struct MountRecord {
 #[derive(Debug)]
 pub struct MountClaim {
     files: MountFiles,
-    _lock: File,
+    lock: File,
+    /// Another daemon goes on with the claim if this one fails.
+    stays: bool,
 }
 
 /// Why a mount point cannot be claimed.
@@ -106,13 +110,28 @@ impl MountClaim {
         let deadline = Instant::now() + CLAIM_PATIENCE;
         loop {
             if let Some(lock) = files.try_lock().map_err(failed)? {
-                return Ok(MountClaim { files, _lock: lock });
+                return Ok(MountClaim { files, lock, stays: false });
             }
             if Instant::now() >= deadline {
                 return Err(ClaimError::Taken { mount_point: mount_point.to_owned() });
             }
             thread::park_timeout(LOOK_INTERVAL);
         }
+    }
+
+    /// Goes on with a claim whose daemon has died; `lock` is the one that it held.
+    pub fn take_over(home: &Home, mount_point: &Path, lock: File) -> MountClaim {
+        MountClaim { files: MountFiles::of(home, mount_point), lock, stays: true }
+    }
+
+    /// The mount is this process's own from now on, and ends with it.
+    pub fn is_served(&mut self) {
+        self.stays = false;
+    }
+
+    /// What says that the claim is held, by whatever process has it open.
+    pub fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
     }
 
     /// Where the daemon is to answer.
@@ -133,7 +152,9 @@ impl MountClaim {
 
 impl Drop for MountClaim {
     fn drop(&mut self) {
-        self.files.remove();
+        if !self.stays {
+            self.files.remove();
+        }
     }
 }
 
@@ -270,8 +291,8 @@ mod tests {
             std::slice::from_ref(&record),
             "the living keep their record"
         );
-        let MountClaim { files, _lock } = &claim;
-        flock(_lock, FlockOperation::Unlock).unwrap();
+        let MountClaim { files, lock, .. } = &claim;
+        flock(lock, FlockOperation::Unlock).unwrap();
         assert!(files.record.exists() && record.wait_for_end(&home, Instant::now()));
         record.clear_dead(&home);
         assert_eq!(MountRecord::list(&home).unwrap(), []);

@@ -17,9 +17,10 @@ use crate::rebase::Policy;
 use crate::store::{BackingFiles, BootId, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
 use crate::sync::member::{Fetching, Replica};
-use crate::vfs::{self, LastEnd, Settings, VfsError, Volume};
+use crate::vfs::{self, InUse, LastEnd, Ledger, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -59,6 +60,14 @@ pub struct MemberOptions {
     pub kept_from: KeptFrom,
 }
 
+/// What an earlier process of the same mount left for this one.
+#[derive(Default)]
+pub struct Handover {
+    pub ledger: Ledger,
+    /// The mount itself; None where there is none.
+    pub device: Option<OwnedFd>,
+}
+
 /// Why a member did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum MemberError {
@@ -87,7 +96,9 @@ pub struct Running {
 ///
 /// # Errors
 /// [`MemberError`]; nothing is mounted then.
-pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
+pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, MemberError> {
+    let Handover { ledger, device } = handover;
+    let in_use = InUse::read(&ledger);
     let state = StateDirectory::open(&options.state)?;
     Scratch::clear(&options.state);
     let store = RocksStore::open(&state.database(), StoreRole::Member)?;
@@ -102,8 +113,9 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     let mut replica = Replica::open(store, options.name.clone())?;
     replica.set_read_only(options.mount.read_only);
     replica.set_fetching(options.fetching).map_err(|error| WriteError::Failed(error.to_string()))?;
-    replica.remove_abandoned().map_err(|error| WriteError::Failed(error.to_string()))?;
-    remove_nameless(&files, &replica)?;
+    let abandoned = replica.remove_abandoned_but(|ino| in_use.inodes.contains(&ino));
+    abandoned.map_err(|error| WriteError::Failed(error.to_string()))?;
+    remove_nameless(&files, &replica, &in_use)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (events, received) = tokio::sync::mpsc::channel(EVENTS_MAX);
     let shared = Arc::new(Shared::new(
@@ -114,10 +126,12 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
         (Cache::new(options.cache_bytes), options.kept_from.clone()),
     ));
     let host = Box::new(MemberHost(shared.clone()));
-    let volume: Arc<MemberVolume> = Arc::new(Volume::new(replica, files, host, settings()));
+    let volume: Arc<MemberVolume> =
+        Arc::new(Volume::new(replica, files, host, settings()).with_ledger(ledger));
     shared.set_volume(volume.clone());
     let policy = volume.replica().set_policy(vfs::now(), options.conflict);
     volume.remove_files(policy.map_err(|error| WriteError::Failed(error.to_string()))?.removed_files);
+    volume.resume().map_err(|error| WriteError::Failed(error.to_string()))?;
     if let Err(error) = recover(&volume) {
         // The marks stay, so nothing is lost; and on a full disk somebody has to be able to make room.
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");
@@ -125,7 +139,7 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
     }
     let mut lists = OwnLists::new(options.ignore.clone());
     lists.refresh(&volume);
-    let mount = mount(options, &shared, &volume)?;
+    let mount = mount(options, device, &shared, &volume)?;
     let driver = Driver::new(shared.clone(), received);
     let driver = thread::Builder::new().name("driver".into()).spawn(move || driver.run())?;
     let capturing = volume.clone();
@@ -143,6 +157,11 @@ pub fn start(options: &MemberOptions) -> Result<Running, MemberError> {
 impl Running {
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
+    }
+
+    /// What keeps the mount alive while somebody holds it.
+    pub fn device(&self) -> BorrowedFd<'_> {
+        self.mount.device()
     }
 
     pub fn shared(&self) -> &Arc<Shared> {
@@ -201,12 +220,12 @@ fn recover(volume: &MemberVolume) -> Result<(), VfsError> {
     Ok(volume.replica().set_boot(boot)?)
 }
 
-/// Removes backing files that a crash left without an inode.
-fn remove_nameless(files: &Files, replica: &MemberReplica) -> Result<(), MemberError> {
+/// Removes backing files that a crash left without an inode, and that nobody has open.
+fn remove_nameless(files: &Files, replica: &MemberReplica, in_use: &InUse) -> Result<(), MemberError> {
     let named: std::collections::HashSet<u64> = replica.backing_files().collect();
     for backing in files.backing().list() {
         let backing = backing?;
-        if !named.contains(&backing.ino) {
+        if !named.contains(&backing.ino) && !in_use.files.contains(&backing.ino) {
             files.backing().remove(backing.ino, backing.generation)?;
         }
     }
@@ -215,11 +234,22 @@ fn remove_nameless(files: &Files, replica: &MemberReplica) -> Result<(), MemberE
 
 fn mount(
     options: &MemberOptions,
+    device: Option<OwnedFd>,
     shared: &Arc<Shared>,
     volume: &Arc<MemberVolume>,
 ) -> Result<Mount, MemberError> {
     let failed = |source| MemberError::Mount { directory: options.directory.clone(), source };
-    let mount = fuse::mount(volume.clone(), &options.directory, &options.mount).map_err(failed)?;
+    let (served, directory, how) = (volume.clone(), &options.directory, &options.mount);
+    let mount = match device {
+        Some(device) => fuse::take_over(served, device, directory, how),
+        None => fuse::mount(served, directory, how),
+    };
+    let mount = mount.map_err(failed)?;
+    if volume.is_kernel_behind() {
+        // The mark that says so stays until this is over.
+        let (told, announced) = (volume.clone(), volume.announce(&volume.replica(), &[]));
+        Invalidator::forget_all(&mount, volume.known_inodes(), move || told.told(announced))?;
+    }
     let invalidator = Invalidator::start(mount.notifier(), volume)?;
     shared.set_kernel(Box::new(MountedKernel { invalidator }));
     Ok(mount)

@@ -44,7 +44,7 @@ pub fn run(request: &MountRequest, moment: Moment, on_ready: impl FnOnce()) -> R
             options
         }),
     })?;
-    let stop = stop_on_signals(visiting.runtime())?;
+    let (_stop, stopped) = stop_on_signals(visiting.runtime())?;
     let handler = VisitHandler {
         sequence: visiting.sequence(),
         member: MemberHandler {
@@ -53,13 +53,14 @@ pub fn run(request: &MountRequest, moment: Moment, on_ready: impl FnOnce()) -> R
             state_directory: state.clone(),
             remote: remote.clone(),
             space: space.clone(),
+            supervisor: None,
         },
     };
     let server = control::serve(control::bind(claim.socket())?, Arc::new(handler))?;
     let record = MountRecord::new(home, mount_point, &state, (remote.clone(), space.clone()));
     claim.publish(&MountRecord { visit: Some(visiting.sequence()), ..record })?;
     on_ready();
-    let ended = visiting.wait(&stop);
+    let ended = visiting.wait(&stopped);
     server.end();
     drop(claim);
     Ok(ended?)

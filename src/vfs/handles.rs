@@ -4,6 +4,7 @@ use super::attributes::{FileType, Stat};
 use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
+use super::ledger::Kind;
 use super::names::NewNode;
 use super::prepare::{Keep, MATERIALIZE_WAIT_MAX};
 use super::reading::check_growth;
@@ -49,6 +50,16 @@ impl Handles {
         let id = FileId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         self.by_id.write().insert(id, Arc::new(handle));
         id
+    }
+
+    /// Gives the next file a number above `last`.
+    pub fn count_from(&self, last: u64) {
+        self.last.store(last, Ordering::Relaxed);
+    }
+
+    /// Takes up a file under the number that the kernel knows.
+    pub fn restore(&self, id: FileId, handle: Handle) {
+        self.by_id.write().insert(id, Arc::new(handle));
     }
 
     pub fn get(&self, id: FileId) -> Result<Arc<Handle>, VfsError> {
@@ -261,6 +272,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn close(&self, id: FileId) {
         if let Some(handle) = self.handles.remove(id) {
             self.release(handle.open.ino, handle.mode.write);
+            self.ledger.remove(Kind::Handle, id.0);
         }
     }
 }

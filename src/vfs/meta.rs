@@ -6,6 +6,7 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::handles::FileId;
 use super::host::ContentFiles;
+use super::ledger::Kind;
 use super::prepare::{Keep, set_mtime};
 use super::settings::Caller;
 use super::volume::Volume;
@@ -13,6 +14,7 @@ use crate::model::{Body, Node, NodeId, Timestamp};
 use crate::ops::{SetMeta, Verb};
 use crate::sync::Store;
 use crate::sync::member::Ino;
+use crate::wire::encode;
 use std::sync::atomic::Ordering;
 
 const SET_UID: u16 = 0o4000;
@@ -75,6 +77,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         if let Some(atime) = set.atime {
             self.atimes.lock().insert(ino, atime);
+            self.ledger.put(Kind::AccessTime, ino.0, &encode(&atime));
         }
         let beside_size = SetAttributes { size: None, ..set };
         if set.size.is_none() || beside_size != SetAttributes::default() {
@@ -187,6 +190,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let changed = self.orphans.update(ino, |orphan| {
             apply_to_row(&mut orphan.attributes.row, &meta);
             orphan.attributes.ctime = now();
+            self.keep_orphan(ino, orphan);
         });
         if changed.is_some() {
             return Ok(());

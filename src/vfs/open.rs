@@ -62,6 +62,10 @@ impl OpenTable {
         self.slots.lock().get(&ino).is_some_and(|slot| slot.handles > 0)
     }
 
+    pub fn has_writers(&self, ino: Ino) -> bool {
+        self.slots.lock().get(&ino).is_some_and(|slot| slot.writers > 0)
+    }
+
     /// Drops an inode that nobody has open. The caller knows that it is not dirty.
     pub fn prune(&self, ino: Ino) {
         let mut slots = self.slots.lock();

@@ -30,6 +30,11 @@ impl Orphans {
         self.inodes.lock().insert(ino, orphan);
     }
 
+    /// Takes up an orphan as an earlier process left it.
+    pub fn restore(&self, ino: Ino, orphan: Orphan) {
+        self.inodes.lock().insert(ino, orphan);
+    }
+
     pub fn get(&self, ino: Ino) -> Option<Orphan> {
         self.inodes.lock().get(&ino).cloned()
     }

@@ -130,7 +130,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                     // A pending op needs the bytes that the last name went with.
                     std::io::copy(&mut self.files.open_read(shared)?, &mut &file)?;
                 }
-                self.orphans.update(ino, |orphan| (orphan.file, orphan.owns_file) = (Some(number), true));
+                self.orphans.update(ino, |orphan| {
+                    (orphan.file, orphan.owns_file) = (Some(number), true);
+                    self.keep_orphan(ino, orphan);
+                });
                 content.set_file(file, true)
             }
         };

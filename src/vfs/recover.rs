@@ -37,7 +37,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             done = self.distrust_what_was_written().and(self.read_again()).and(self.replace_lost_files());
         }
         let dirty = self.replica.lock().dirty_inodes();
-        dirty.into_iter().map(|ino| self.capture_now(ino)).fold(done, Result::and)
+        // What an application goes on writing is captured when it closes it.
+        let closed = dirty.into_iter().filter(|ino| !self.open.has_writers(*ino));
+        closed.map(|ino| self.capture_now(ino)).fold(done, Result::and)
     }
 
     fn distrust_what_was_written(&self) -> Result<(), VfsError> {

@@ -4,6 +4,7 @@
 //! an inode then would read the one cut to the size of the other: opening waits.
 
 use super::host::ContentFiles;
+use super::ledger::{Kind, Ledger};
 use super::volume::Volume;
 use crate::ops::Tree;
 use crate::sync::Store;
@@ -17,6 +18,35 @@ use std::time::Instant;
 pub(super) struct Untold {
     inodes: Mutex<HashMap<Ino, u32>>,
     told: Condvar,
+    /// How many changes the kernel is still to be told of.
+    changes: Mutex<u64>,
+}
+
+/// Rows are being changed; the ledger says so until this is dropped, and the kernel has been told.
+pub struct Changing<'a> {
+    changes: &'a Mutex<u64>,
+    ledger: &'a Ledger,
+}
+
+impl<'a> Changing<'a> {
+    fn begin(changes: &'a Mutex<u64>, ledger: &'a Ledger) -> Changing<'a> {
+        let mut count = changes.lock();
+        if *count == 0 {
+            ledger.put(Kind::Untold, 0, &[]);
+        }
+        *count += 1;
+        Changing { changes, ledger }
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let mut count = self.changes.lock();
+        *count -= 1;
+        if *count == 0 {
+            self.ledger.remove(Kind::Untold, 0);
+        }
+    }
 }
 
 /// What the kernel is about to be told.
@@ -36,6 +66,21 @@ impl Untold {
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
+    /// Notes that the kernel will have to be told of something, whatever becomes of this process.
+    pub fn changing(&self) -> Changing<'_> {
+        Changing::begin(&self.untold.changes, &self.ledger)
+    }
+
+    /// Whether an earlier process may have changed rows without telling the kernel.
+    pub fn is_kernel_behind(&self) -> bool {
+        self.ledger.get(Kind::Untold, 0).is_some()
+    }
+
+    /// All inodes that the kernel may know.
+    pub fn known_inodes(&self) -> Vec<Ino> {
+        self.replica.lock().all_inodes()
+    }
+
     /// Takes note of rows that remote work has just changed. The replica has been locked since it changed them, so
     /// that nobody opens a file in between.
     pub fn announce(&self, replica: &Replica<S>, rows: &[Row]) -> Announced {
@@ -50,11 +95,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let announced: Vec<Ino> = rows.iter().filter_map(of_file).collect();
         let mut inodes = self.untold.inodes.lock();
         announced.iter().for_each(|ino| *inodes.entry(*ino).or_default() += 1);
+        std::mem::forget(self.changing());
         Announced(announced)
     }
 
     /// The kernel has been told.
     pub fn told(&self, announced: Announced) {
+        // The one that began when it was announced.
+        drop(Changing { changes: &self.untold.changes, ledger: &self.ledger });
         let mut inodes = self.untold.inodes.lock();
         for ino in announced.0 {
             if let Some(count) = inodes.get_mut(&ino) {

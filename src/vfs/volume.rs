@@ -4,9 +4,10 @@ use super::attributes::Stat;
 use super::clock::now;
 use super::content::Content;
 use super::error::VfsError;
-use super::handles::Handles;
+use super::handles::{FileId, Handles};
 use super::host::{ContentFiles, Host, Space};
 use super::ignored::Ignores;
+use super::ledger::{Kind, Ledger};
 use super::open::OpenTable;
 use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
@@ -38,6 +39,10 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) settling: Mutex<()>,
     /// Access times that were set, for as long as the kernel holds the inode: they are not kept.
     pub(super) atimes: Mutex<HashMap<Ino, Timestamp>>,
+    /// What the next process needs if this one dies.
+    pub(super) ledger: Ledger,
+    /// Files opened by an earlier process, by the request they were opened for.
+    pub(super) asked_again: Mutex<HashMap<u64, (FileId, Ino)>>,
     started: Instant,
 }
 
@@ -57,6 +62,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             flushed: Mutex::default(),
             settling: Mutex::default(),
             atimes: Mutex::default(),
+            ledger: Ledger::default(),
+            asked_again: Mutex::default(),
             started: Instant::now(),
         }
     }
@@ -97,7 +104,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// The kernel holds on to the inode no longer.
     pub fn forget(&self, ino: Ino) {
-        self.atimes.lock().remove(&ino);
+        if self.atimes.lock().remove(&ino).is_some() {
+            self.ledger.remove(Kind::AccessTime, ino.0);
+        }
         if !self.open.has_handles(ino) && self.orphans.get(ino).is_some() {
             self.open.prune(ino);
             self.reap(ino);
@@ -113,6 +122,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Ends an orphan that nobody can reach any more.
     fn reap(&self, ino: Ino) {
         let file = self.orphans.remove(ino);
+        self.ledger.remove(Kind::Orphan, ino.0);
         self.remove_files(file.into_iter().collect());
     }
 
@@ -232,7 +242,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let attributes = replica.attributes(ino)?;
         let inode = replica.inode(ino)?;
         let backing = inode.backing.filter(|_| replica.is_materialized(ino));
-        Some((ino, Orphan { attributes, file: backing.map(|backing| backing.file), owns_file: false }))
+        let orphan = Orphan { attributes, file: backing.map(|backing| backing.file), owns_file: false };
+        self.keep_orphan(ino, &orphan);
+        Some((ino, orphan))
     }
 
     /// Keeps what is left of an inode if the op did take its last name.

@@ -53,6 +53,11 @@ pub enum Command {
     /// Unmount; what is pending is sent first if the hub can be reached, and kept if not.
     #[command(after_help = "Example:\n  fl0wfs umount ~/notes")]
     Umount(UmountArgs),
+    /// Have this program go on with a mount, in place of the one that serves it; nobody who uses the mount notices.
+    #[command(
+        after_help = "Example:\n  fl0wfs upgrade\n  ./target/release/fl0wfs upgrade ~/notes\n\nWhere this program does not serve, the one before goes on, and the exit code is 1."
+    )]
+    Upgrade(UpgradeArgs),
     /// Wait until all local work is accepted and all the hub has is here.
     #[command(after_help = "Example:\n  fl0wfs sync ~/notes --timeout 30s")]
     Sync(SyncArgs),
@@ -179,12 +184,28 @@ pub struct MountArgs {
     /// Be the daemon: standard output is the pipe on which to say that the mount is usable.
     #[arg(long, hide = true, conflicts_with = "foreground")]
     pub daemon: bool,
+    /// Be the daemon that a supervisor has started: standard input is the way to it.
+    #[arg(long, hide = true)]
+    pub supervised: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UpgradeArgs {
+    /// The mount, or anything in it [default: all mounts].
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// The program that is to go on [default: this one].
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct UmountArgs {
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
+    /// Take the directory away although it is in use; who has files open there keeps them.
+    #[arg(long, short = 'l')]
+    pub lazy: bool,
     /// How long to go on sending what is pending.
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub timeout: Duration,

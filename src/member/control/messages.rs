@@ -47,6 +47,19 @@ pub enum ControlRequest {
     Undo(UndoRequest),
     /// Answered by [`ControlResponse::Cache`], with progress before where it has to wait.
     Cache(CacheRequest),
+    /// Has another program, a path, go on with the mount. Answered by [`ControlResponse::Done`], or by the end of this
+    /// daemon.
+    Upgrade {
+        program: PathBuf,
+    },
+}
+
+impl ControlRequest {
+    /// Whether it makes no difference that it was asked before of a daemon that died over it.
+    pub fn may_be_asked_twice(&self) -> bool {
+        use ControlRequest::{Resolve, Restore, Undo, Upgrade};
+        !matches!(self, Resolve(_) | Restore(_) | Undo(_) | Upgrade { .. })
+    }
 }
 
 /// What a daemon answers.
@@ -117,6 +130,9 @@ pub struct StatusReport {
     pub mount_point: PathBuf,
     pub state_directory: PathBuf,
     pub pid: u32,
+    /// None where the mount ends with its daemon.
+    #[serde(default)]
+    pub supervision: Option<Supervision>,
     pub remote: RemoteName,
     pub space: SpaceName,
     /// The sequence that is shown, where it is not the space as it is.
@@ -148,6 +164,15 @@ pub struct StatusReport {
     pub trouble: Option<String>,
     /// What somebody has decided about work done here, since the mount.
     pub notice: Option<String>,
+}
+
+/// Who keeps a mount alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Supervision {
+    /// The supervisor's process.
+    pub pid: u32,
+    /// How many daemons of this mount have died so far.
+    pub deaths: u32,
 }
 
 /// How a member stands with its hub.

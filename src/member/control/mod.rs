@@ -22,7 +22,7 @@ pub use client::{AskError, ask, ask_for, ask_for_files};
 pub use conflicts::{ConflictReport, ResolveChoice, ResolveRequest};
 pub use history::{ContentReport, HistoryRequest, HolderReport, LogLine, Moment, VersionName, Which};
 pub use messages::{
-    ConnectionState, ControlPath, ControlRequest, ControlResponse, Parked, Pending, StatusReport,
+    ConnectionState, ControlPath, ControlRequest, ControlResponse, Parked, Pending, StatusReport, Supervision,
 };
 pub use past::{Existing, PastLine, PastReport, RestoreRequest, RestoreTo, UndoRequest};
 pub use server::{ControlServer, Handler, Reply, serve};

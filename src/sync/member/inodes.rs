@@ -64,6 +64,11 @@ impl<S: Store> Replica<S> {
         self.store.scan_prefix(&[keys::DIRTY]).map(|(key, _)| Ino(keys::number_of(&key))).collect()
     }
 
+    /// All inodes that have a number.
+    pub fn all_inodes(&self) -> Vec<Ino> {
+        self.store.scan_prefix(&[keys::INODE]).map(|(key, _)| Ino(keys::number_of(&key))).collect()
+    }
+
     /// Backing files that are in use.
     pub fn backing_files(&self) -> impl Iterator<Item = u64> + '_ {
         let inodes = self.store.scan_prefix(&[keys::INODE]);
@@ -125,9 +130,18 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`].
     pub fn remove_abandoned(&mut self) -> Result<(), LocalError> {
+        self.remove_abandoned_but(|_| false)
+    }
+
+    /// As [`Replica::remove_abandoned`], where some handles have outlived that process.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn remove_abandoned_but(&mut self, is_in_use: impl Fn(Ino) -> bool) -> Result<(), LocalError> {
         let detached: Vec<Ino> =
             self.store.scan_prefix(&[keys::DETACHED]).map(|(key, _)| Ino(keys::number_of(&key))).collect();
-        let abandoned: Vec<Ino> = detached.into_iter().filter(|ino| !self.is_dirty(*ino)).collect();
+        let abandoned: Vec<Ino> =
+            detached.into_iter().filter(|ino| !self.is_dirty(*ino) && !is_in_use(*ino)).collect();
         // Their backing files go with all others that no row names.
         let removed = self.transact_now(|work| {
             abandoned.into_iter().for_each(|ino| work.remove_inode(ino));
