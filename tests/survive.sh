@@ -49,7 +49,8 @@ is_unmounted() { ! any -F " $1 " </proc/self/mountinfo; }
 is_inside() { [ "$(readlink "/proc/$1/cwd")" = "$A" ]; }
 serves() { [ "$(pid_of a)" = "$(daemon_of "${KEEPERS[a]}")" ]; }
 
-p1_applications_do_not_notice_that_the_daemon_is_killed_over_and_over() {
+k1_applications_do_not_notice_that_the_daemon_is_killed_over_and_over() {
+    step "K1: applications do not notice that the daemon is killed over and over"
     local until killed=0 before
     start_work killed
     until=$((SECONDS + SECONDS_OF_WORK))
@@ -67,7 +68,8 @@ p1_applications_do_not_notice_that_the_daemon_is_killed_over_and_over() {
     step "killed $killed times"
 }
 
-p2_another_program_goes_on_with_the_mount_and_nobody_notices() {
+k2_another_program_goes_on_with_the_mount_and_nobody_notices() {
+    step "K2: another program goes on with the mount and nobody notices"
     local before
     start_work upgraded
     cp "$FL0WFS" "$WORK/another"
@@ -81,7 +83,8 @@ p2_another_program_goes_on_with_the_mount_and_nobody_notices() {
     end_work upgraded
 }
 
-p3_a_program_that_does_not_serve_is_followed_by_the_one_before() {
+k3_a_program_that_does_not_serve_is_followed_by_the_one_before() {
+    step "K3: a program that does not serve is followed by the one before"
     local before
     start_work downgraded
     cp /bin/false "$WORK/broken"
@@ -92,7 +95,8 @@ p3_a_program_that_does_not_serve_is_followed_by_the_one_before() {
     end_work downgraded
 }
 
-p4_the_supervisor_is_as_small_as_it_is_quiet() {
+k4_the_supervisor_is_as_small_as_it_is_quiet() {
+    step "K4: the supervisor is as small as it is quiet"
     local own
     own=$(awk '/^(Private_Dirty|Private_Clean|Swap):/ { kib += $2 } END { print kib }' "/proc/${KEEPERS[a]}/smaps_rollup")
     at_most 4096 "$own" "KiB of memory that is the supervisor's own"
@@ -100,7 +104,8 @@ p4_the_supervisor_is_as_small_as_it_is_quiet() {
     step "$own KiB of its own"
 }
 
-p5_a_busy_mount_says_who_keeps_it_busy_and_can_be_taken_away_under_them() {
+k5_a_busy_mount_says_who_keeps_it_busy_and_can_be_taken_away_under_them() {
+    step "K5: a busy mount says who keeps it busy and can be taken away under them"
     local file
     (cd "$A" && exec sleep 300) &
     FOLLOWER=$!
@@ -120,7 +125,8 @@ p5_a_busy_mount_says_who_keeps_it_busy_and_can_be_taken_away_under_them() {
     mount_member a
 }
 
-p6_a_mount_ends_in_order_when_it_is_asked_to() {
+k6_a_mount_ends_in_order_when_it_is_asked_to() {
+    step "K6: a mount ends in order when it is asked to"
     local keeper=${KEEPERS[a]} daemon
     daemon=$(pid_of a)
     echo last >"$A/last"
@@ -132,14 +138,16 @@ p6_a_mount_ends_in_order_when_it_is_asked_to() {
     has "$A/last" last || fail "the last words are lost"
 }
 
-p7_the_mount_ends_when_its_supervisor_dies() {
+k7_the_mount_ends_when_its_supervisor_dies() {
+    step "K7: the mount ends when its supervisor dies"
     kill -s KILL "${KEEPERS[a]}"
     must 5 "the mount does not end" is_unmounted "$A"
     must 20 "the daemon goes on alone" is_gone "${PIDS[a]}"
     mount_member a
 }
 
-p8_a_mount_whose_processes_all_die_disappears() {
+k8_a_mount_whose_processes_all_die_disappears() {
+    step "K8: a mount whose processes all die disappears"
     echo kept >"$A/kept"
     kill_member a
     must 2 "the dead mount is still there" is_unmounted "$A"
@@ -147,7 +155,8 @@ p8_a_mount_whose_processes_all_die_disappears() {
     has "$A/kept" kept || fail "what was closed is lost"
 }
 
-p9_a_mount_whose_daemons_cannot_start_is_ended_and_says_why() {
+k9_a_mount_whose_daemons_cannot_start_is_ended_and_says_why() {
+    step "K9: a mount whose daemons cannot start is ended and says why"
     local state keeper=${KEEPERS[a]}
     state=$(field a state)
     # Nothing can be opened where the state was.
@@ -166,7 +175,7 @@ start_hub
 create_space
 start_members a b
 shift
-run_rows p "$@"
+run_rows k "$@"
 umount_member a
 umount_member b
 finish

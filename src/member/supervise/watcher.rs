@@ -96,14 +96,12 @@ fn keep_nothing_but(told: OwnedFd) -> io::Result<()> {
 
 /// Out of sight at once, whoever uses it; there is nobody to ask.
 pub(super) fn take_away(point: &Path) {
-    match rustix::mount::unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-        Err(rustix::io::Errno::PERM) => {
-            let mut command = Command::new("fusermount3");
-            command.args(["-u", "-z", "-q", "--"]).arg(point).stdin(Stdio::null());
-            // Where even this fails, the next mount takes the dead one away.
-            let _ = command.status();
-        }
-        _ => {}
+    let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+    if rustix::mount::unmount(point, flags) == Err(rustix::io::Errno::PERM) {
+        let mut command = Command::new("fusermount3");
+        command.args(["-u", "-z", "-q", "--"]).arg(point).stdin(Stdio::null());
+        // Where even this fails, the next mount takes the dead one away.
+        let _ = command.status();
     }
 }
 

@@ -5,4 +5,5 @@ mod ignored;
 mod names;
 mod orphans;
 mod power;
+mod resume;
 mod support;

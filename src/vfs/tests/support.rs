@@ -5,8 +5,8 @@ use crate::ops::{Op, Verb};
 use crate::sync::member::{Effects, Ino, Replica, content_of};
 use crate::sync::{Kv, MemoryKv};
 use crate::vfs::{
-    Caller, ContentFiles, FileId, Host, LastEnd, NewNode, NotMaterialized, OpenMode, Settings, Space, Volume,
-    now,
+    Caller, ContentFiles, FileId, Host, InUse, LastEnd, Ledger, NewNode, NotMaterialized, OpenMode,
+    RequestId, Settings, Space, Volume, now,
 };
 use crate::wire::decode;
 use std::fs::{self, File, OpenOptions};
@@ -67,6 +67,8 @@ impl Host for LonelyHost {
 pub struct Fixture {
     pub volume: Volume<MemoryKv, PlainFiles>,
     pub directory: TempDir,
+    /// What the volume's ledger is in.
+    pub ledger: File,
 }
 
 impl Default for Fixture {
@@ -79,7 +81,10 @@ impl Fixture {
     pub fn with(store: MemoryKv, directory: TempDir, settings: Settings) -> Fixture {
         let replica = Replica::open(store, MemberName::new("a").unwrap()).unwrap();
         let files = PlainFiles(directory.path().to_path_buf());
-        Fixture { volume: Volume::new(replica, files, Box::new(LonelyHost), settings), directory }
+        let ledger = tempfile::tempfile().unwrap();
+        let volume = Volume::new(replica, files, Box::new(LonelyHost), settings);
+        let volume = volume.with_ledger(Ledger::open(ledger.try_clone().unwrap()).unwrap());
+        Fixture { volume, directory, ledger }
     }
 
     /// What a start finds after this process died: the store and the files as they are, nothing of memory.
@@ -92,12 +97,30 @@ impl Fixture {
         self.after(LastEnd::OtherBoot, damage)
     }
 
+    /// What the next process makes of it after this one was killed, with the ledger that both use, and with what was open.
+    pub fn after_kill(&self) -> Fixture {
+        let directory = copy_of(self.directory.path());
+        let store = self.volume.replica().store().clone();
+        let ledger = self.ledger.try_clone().unwrap();
+        let in_use = InUse::read(&Ledger::open(ledger.try_clone().unwrap()).unwrap());
+        let mut fixture = Fixture::with(store, directory, Settings::default());
+        fixture.ledger = ledger.try_clone().unwrap();
+        fixture.volume.replica().remove_abandoned_but(|ino| in_use.inodes.contains(&ino)).unwrap();
+        fixture.volume = fixture.volume.with_ledger(Ledger::open(ledger).unwrap());
+        fixture.volume.resume().unwrap();
+        fixture.volume.recover(LastEnd::SameBoot).unwrap();
+        fixture
+    }
+
+    /// As [`Fixture::create`], told to the kernel.
+    pub fn create_for(&self, request: RequestId, name: &str) -> FileId {
+        let file = self.create(name);
+        self.volume.keep_handle(request, file, self.ino(name), WRITE);
+        file
+    }
+
     fn after(&self, end: LastEnd, damage: impl FnOnce(&Path)) -> Fixture {
-        let directory = TempDir::new().unwrap();
-        for entry in fs::read_dir(self.directory.path()).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, directory.path().join(path.file_name().unwrap())).unwrap();
-        }
+        let directory = copy_of(self.directory.path());
         let store = self.volume.replica().store().clone();
         damage(directory.path());
         let fixture = Fixture::with(store, directory, Settings::default());
@@ -208,6 +231,15 @@ impl Fixture {
     pub fn backing_files(&self) -> usize {
         files_in(self.directory.path())
     }
+}
+
+fn copy_of(directory: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    copy
 }
 
 fn files_in(directory: &Path) -> usize {
