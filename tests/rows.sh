@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every behaviour that has a name (F for what members do with each other, C, P and S for work on the same files, U for what
-# users suffer from elsewhere, K for what a kill does not do to a mount) has a test with real mounts that carries it. Lists where, and which tests of the parts
-# carry it too.
+# users suffer from elsewhere, K for what a kill does not do to a mount) has a test with real mounts that carries it.
+# Lists where, and which tests of the parts carry it too.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U1 U2 U{5..10} U12 U{13..15} K{1..9})

@@ -1,7 +1,9 @@
 //! When a daemon that died is started again, and when no more.
 //!
-//! One that served for a while is started again at once, however often that happens. One that dies over and over while
-//! it starts would keep everybody who uses the mount waiting for ever: after a few tries the mount is better gone.
+//! One that served for a while is started again at once, however often that happens, and so is one that was killed while
+//! it served: a kill comes from outside and tells nothing of the daemon. One that dies over and over while it starts, or of
+//! the first thing it is asked, would keep everybody who uses the mount waiting for ever: after a few tries the mount is
+//! better gone.
 
 use std::time::Duration;
 
@@ -28,8 +30,11 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// A daemon died that had served for so long; None if it did not come to that.
-    pub fn died(&mut self, served: Option<Duration>) -> Next {
+    /// A daemon died that had served for so long; None if it did not come to that. `killed` says that it was by SIGKILL.
+    pub fn died(&mut self, served: Option<Duration>, killed: bool) -> Next {
+        if served.is_some() && killed {
+            return Next::StartAfter(Duration::ZERO);
+        }
         if served.is_some_and(|served| served >= SERVED_WELL) {
             self.deaths = 0;
             return Next::StartAfter(Duration::ZERO);
@@ -50,10 +55,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_served_well_is_started_at_once_however_often_it_dies() {
+    fn who_served_well_or_was_killed_serving_is_started_at_once_however_often() {
         let mut patience = Patience::default();
         for _ in 0..100 {
-            assert_eq!(patience.died(Some(SERVED_WELL)), Next::StartAfter(Duration::ZERO));
+            assert_eq!(patience.died(Some(SERVED_WELL), false), Next::StartAfter(Duration::ZERO));
+            assert_eq!(patience.died(Some(Duration::ZERO), true), Next::StartAfter(Duration::ZERO));
         }
     }
 
@@ -62,7 +68,7 @@ mod tests {
         let mut patience = Patience::default();
         let mut pauses = Vec::new();
         let deaths = loop {
-            match patience.died(None) {
+            match patience.died(None, true) {
                 Next::StartAfter(pause) => pauses.push(pause.as_millis()),
                 Next::GiveUp { deaths } => break deaths,
             }
@@ -75,9 +81,9 @@ mod tests {
         let mut patience = Patience::default();
         for _ in 0..10 {
             for _ in 1..DEATHS_MAX {
-                assert_ne!(patience.died(Some(Duration::ZERO)), Next::GiveUp { deaths: DEATHS_MAX });
+                assert_ne!(patience.died(Some(Duration::ZERO), false), Next::GiveUp { deaths: DEATHS_MAX });
             }
-            patience.died(Some(SERVED_WELL));
+            patience.died(Some(SERVED_WELL), false);
         }
     }
 }

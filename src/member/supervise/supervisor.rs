@@ -110,7 +110,7 @@ impl<S: Supervised> Supervisor<'_, S> {
                 self.program = earlier;
             }
             self.count_death(status);
-            match patience.died(served) {
+            match patience.died(served, status.signal() == Some(libc::SIGKILL)) {
                 Next::StartAfter(pause) => self.pause(pause)?,
                 Next::GiveUp { deaths } => return Ok(self.give_up(deaths)),
             }
