@@ -69,7 +69,14 @@ where
         self.in_a_thread(work);
     }
 
-    fn make(&self, (request, umask): (&Request, u32), parent: INodeNo, name: &OsStr, new: NewNode, reply: ReplyEntry) {
+    fn make(
+        &self,
+        (request, umask): (&Request, u32),
+        parent: INodeNo,
+        name: &OsStr,
+        new: NewNode,
+        reply: ReplyEntry,
+    ) {
         let (parent, name) = (ino(parent), name.as_bytes());
         self.volume.once(request_id(request), Change::Make((parent, name)), |done| {
             reply_entry(

@@ -44,8 +44,14 @@ pub enum Change<'a> {
     Make(At<'a>),
     Drop(At<'a>),
     /// Something stands under the name afterwards as well, in an exchange for instance, or nothing does.
-    Move { from: At<'a>, leaves_name: bool },
-    Link { ino: Ino, to: At<'a> },
+    Move {
+        from: At<'a>,
+        leaves_name: bool,
+    },
+    Link {
+        ino: Ino,
+        to: At<'a>,
+    },
 }
 
 /// What an earlier process had in use; none of it is to be cleared away.

@@ -147,7 +147,7 @@ fn what_takes_a_name_away_is_carried_out_once() {
     assert!(!is_done(&not_yet, Change::Drop(a)));
     let after = once(&before, Change::Drop(a), || before.volume.unlink(a.0, a.1));
     assert!(is_done(&after, Change::Drop(a)));
-    let moving = Change::Move { from: b, exchange: false };
+    let moving = Change::Move { from: b, leaves_name: false };
     let not_yet = once(&before, moving, || Ok(()));
     assert!(!is_done(&not_yet, moving));
     let after = once(&before, moving, || before.volume.rename(b, (Ino::ROOT, b"c"), RenameMode::Replace));
@@ -160,7 +160,7 @@ fn an_exchange_is_not_made_twice() {
     before.write("a", b"a");
     before.write("b", b"b");
     let (a, b) = ((Ino::ROOT, &b"a"[..]), (Ino::ROOT, &b"b"[..]));
-    let change = Change::Move { from: a, exchange: true };
+    let change = Change::Move { from: a, leaves_name: true };
     let not_yet = once(&before, change, || Ok(()));
     assert!(!is_done(&not_yet, change));
     let after = once(&before, change, || before.volume.rename(a, b, RenameMode::Exchange));
@@ -189,9 +189,9 @@ fn a_write_that_comes_again_goes_where_it_went() {
     before.volume.keep_handle(FIRST, file, before.ino("a"), append);
     before.put(file, 0, b"line\n");
     let after = before.after_kill();
-    after.volume.write(file, 0, b"line\n", true, false).unwrap();
+    after.volume.write(file, 0, b"line\n", true, None).unwrap();
     assert_eq!(after.read_from(file), b"line\n");
-    assert_eq!(after.volume.write(FileId(file.0), 0, b"next\n", false, false).unwrap(), 5);
+    assert_eq!(after.volume.write(FileId(file.0), 0, b"next\n", false, None).unwrap(), 5);
     assert_eq!(after.read_from(file), b"line\nnext\n");
 }
 
