@@ -73,11 +73,11 @@ git init -q "$WORK/origin" && (cd "$WORK/origin" && git config user.email a@b &&
     for number in $(seq 200); do seq "$number" 400 >"file-$number"; done && git add -A && git commit -qm begin) || fail "no repository"
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
 head -c "${MIB}M" /dev/urandom >"$WORK/large"
+start_postgres
 work git git_one
 work copy copy_one
 if command -v fsx >/dev/null; then work fsx fsx_one; else say "SKIPPED: fsx is not installed"; fi
 if command -v python3 >/dev/null; then work steady steady_one; fi
-start_postgres
 
 until=$((SECONDS + SECONDS_OF_WORK)) killed=0
 while [ "$SECONDS" -lt "$until" ]; do
