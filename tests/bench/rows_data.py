@@ -23,6 +23,12 @@ class Row:
     unit: str
     run: Callable[[str], float]
     prepare: Callable[[str], None] = lambda directory: None
+    # How many things one run does, for counts; `amount` where that is more than 1.
+    things: int = 0
+
+    @property
+    def parts(self):
+        return self.things or self.amount
 
 
 def fill(path):
