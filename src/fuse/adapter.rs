@@ -36,7 +36,8 @@ const ENTRIES: usize = 64;
 const GENERATION: Generation = Generation(0);
 
 /// What we ask of the kernel. Each is asked for alone: one that is missing must not cost the others.
-const CAPABILITIES: [InitFlags; 8] = [
+const CAPABILITIES: [InitFlags; 9] = [
+    InitFlags::FUSE_NO_OPENDIR_SUPPORT,
     InitFlags::FUSE_PARALLEL_DIROPS,
     InitFlags::FUSE_DO_READDIRPLUS,
     InitFlags::FUSE_READDIRPLUS_AUTO,
@@ -50,6 +51,8 @@ const CAPABILITIES: [InitFlags; 8] = [
 /// Answers the kernel's requests from a volume.
 pub struct Adapter<S: Store, F: ContentFiles> {
     volume: Arc<Volume<S, F>>,
+    /// The kernel insists on opening directories.
+    opens_directories: bool,
 }
 
 impl<S, F> Adapter<S, F>
@@ -58,7 +61,7 @@ where
     F: ContentFiles + 'static,
 {
     pub fn new(volume: Arc<Volume<S, F>>) -> Adapter<S, F> {
-        Adapter { volume }
+        Adapter { volume, opens_directories: false }
     }
 
     /// Runs work on an inode's content: here, or in a thread of its own where it must wait for the content.
@@ -172,6 +175,7 @@ where
         for capability in CAPABILITIES {
             if config.add_capabilities(capability).is_err() {
                 tracing::debug!(?capability, "not offered by this kernel");
+                self.opens_directories |= capability == InitFlags::FUSE_NO_OPENDIR_SUPPORT;
             }
         }
         // Order: who keeps lists must know the umask, so that a default list can take its place.
@@ -453,6 +457,15 @@ where
 
     fn fsync(&self, _request: &Request, _: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty) {
         reply_empty(reply, self.volume.sync_file(id(handle), data_only));
+    }
+
+    /// Directories have no handles: where the kernel can do without, it does not ask again after this answer.
+    /// Either way it keeps a listing until it changes the directory itself, or is told that it has changed.
+    fn opendir(&self, _request: &Request, _: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        match self.opens_directories {
+            true => reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR),
+            false => reply.error(Errno::ENOSYS),
+        }
     }
 
     fn readdir(

@@ -12,7 +12,7 @@ use crate::wire::Row;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stale {
     // Order: these come first, so that nobody who opens the file mixes old pages with new content.
-    /// An inode's attributes and content.
+    /// An inode's attributes and content; a directory's content is its listing.
     Content(Ino),
     /// What a name leads to, or that it leads nowhere.
     Name(Ino, Name),
@@ -35,7 +35,7 @@ fn stale_by<S: Store>(replica: &Replica<S>, row: &Row) -> Vec<Stale> {
     let attributes = |node: NodeId| replica.known_ino_of(node).map(Stale::Attributes);
     match row {
         Row::Node(node) => stale_node(replica, *node),
-        Row::Name(place) => stale_name(replica, place).into_iter().chain(attributes(place.parent)).collect(),
+        Row::Name(place) => stale_name(replica, place),
         Row::Place(node, _) | Row::Subdirectories(node) => attributes(*node).into_iter().collect(),
         Row::Tombstone(_) | Row::Conflict(..) | Row::Copy(_) => Vec::new(),
     }
@@ -48,13 +48,15 @@ fn stale_node<S: Store>(replica: &Replica<S>, node: NodeId) -> Vec<Stale> {
     match view.node(node) {
         Some(row) if row.is_directory() => ino.map(Stale::Attributes).into_iter().collect(),
         Some(_) => {
-            let names = view.places(node).into_iter().filter_map(|place| stale_name(replica, &place));
+            let names = view.places(node).into_iter().flat_map(|place| stale_name(replica, &place));
             names.chain(ino.map(Stale::Content)).collect()
         }
         None => Vec::new(),
     }
 }
 
-fn stale_name<S: Store>(replica: &Replica<S>, place: &Place) -> Option<Stale> {
-    replica.known_ino_of(place.parent).map(|parent| Stale::Name(parent, place.name.clone()))
+/// The kernel keeps names it has looked up, and listings, each by itself.
+fn stale_name<S: Store>(replica: &Replica<S>, place: &Place) -> Vec<Stale> {
+    let Some(parent) = replica.known_ino_of(place.parent) else { return Vec::new() };
+    vec![Stale::Content(parent), Stale::Name(parent, place.name.clone())]
 }
