@@ -238,7 +238,7 @@ impl Driver {
         if self.outgoing.is_none() {
             return;
         }
-        if let Err(error) = self.seal() {
+        if let Err(error) = self.seal().and_then(|()| self.sync_sealed()) {
             self.shared.note_trouble(Trouble::Seal, error);
             return;
         }
@@ -275,6 +275,15 @@ impl Driver {
             }
         }
         self.shared.volume().replica().seal(seal.count, inline).map_err(|error| error.to_string())
+    }
+
+    /// Order: what is sealed survives the loss of power before it is sent. Meanwhile local work goes on.
+    fn sync_sealed(&self) -> Result<(), String> {
+        if self.shared.volume().replica().seal_is_unsynced() {
+            self.shared.sync_rows().map_err(|error| error.to_string())?;
+            self.shared.volume().replica().seal_synced();
+        }
+        Ok(())
     }
 
     /// Has the hub told soon how far this member has come, once for many entries.

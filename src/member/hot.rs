@@ -98,6 +98,24 @@ impl HotRows {
         Some(pairs.into_iter())
     }
 
+    /// Takes out of a batch what stands here already, and removals of what is known not to be there.
+    pub fn drop_unchanged(&self, batch: &mut Batch) {
+        let rows = self.rows.lock();
+        batch.retain(|key, value| match places_key(key) {
+            Some(places) => match rows.peek(places) {
+                Some(Row::Places(pairs)) => {
+                    let there = pairs.iter().find(|(there, _)| there == key).map(|(_, value)| value);
+                    there != value.as_ref()
+                }
+                _ => true,
+            },
+            None => match rows.peek(key) {
+                Some(Row::Value(there)) => there != value,
+                _ => true,
+            },
+        });
+    }
+
     /// Takes over rows that were just written.
     pub fn written(&self, batch: &Batch) {
         let mut rows = self.rows.lock();
@@ -114,12 +132,16 @@ impl HotRows {
 }
 
 impl Rows {
+    fn peek(&self, key: &[u8]) -> Option<&Row> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
     fn get(&mut self, key: &[u8]) -> Option<&Row> {
         if let Some(row) = self.old.remove(key) {
             self.put(key, row);
         }
         // It may have been the one too many among the young.
-        self.young.get(key).or_else(|| self.old.get(key))
+        self.peek(key)
     }
 
     fn put(&mut self, key: &[u8], row: Row) {
@@ -224,6 +246,28 @@ mod tests {
         assert_eq!(hot.get(&node, |_| None), None);
         write(&hot, &[(&node, Some(b"row")), (&place("a"), Some(b""))]);
         assert_eq!(places(&hot, None), [(place("a"), Vec::new())]);
+    }
+
+    #[test]
+    fn what_stands_there_already_is_not_written_again() {
+        let (hot, node) = (HotRows::default(), view(RowKey::node(NodeId::ROOT)));
+        assert_eq!(hot.get(&node, |_| None), None);
+        write(&hot, &[(&node, Some(b"row")), (&place("a"), Some(b""))]);
+        assert_eq!(hot.get(b"I1", |_| None), None);
+        let (a, b) = (place("a"), place("b"));
+        let rows: [(&[u8], Option<&[u8]>); 6] = [
+            (&node, Some(b"row")),
+            (&a, Some(b"")),
+            (&b, Some(b"")),
+            (b"I1", None),
+            (b"I2", None),
+            (b"J1", None),
+        ];
+        let row = |(key, value): &(&[u8], Option<&[u8]>)| (key.to_vec(), value.map(<[u8]>::to_vec));
+        let mut batch: Batch = rows.iter().map(row).collect();
+        hot.drop_unchanged(&mut batch);
+        let left: Vec<&[u8]> = batch.keys().map(Vec::as_slice).collect();
+        assert_eq!(left, [&b"I2"[..], b"J1", &b]);
     }
 
     #[test]

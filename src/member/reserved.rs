@@ -25,6 +25,11 @@ impl ReservedStore {
         ReservedStore { rocks, reserve, fronts, tables, hot }
     }
 
+    /// The rows on disk, for who syncs them while others work.
+    pub fn rows(&self) -> &RocksStore {
+        &self.rocks
+    }
+
     fn commit_or_make_room(&self, batch: &Batch, durability: Durability) -> Result<(), WriteError> {
         match self.rocks.write_rows(batch, durability) {
             Err(WriteError::Full) => match self.reserve.release() {
@@ -57,7 +62,12 @@ impl Kv for ReservedStore {
 }
 
 impl Store for ReservedStore {
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {
+    fn commit(&self, mut batch: Batch, durability: Durability) -> Result<(), WriteError> {
+        self.tables.drop_unchanged(&mut batch);
+        self.hot.drop_unchanged(&mut batch);
+        if batch.is_empty() && durability == Durability::Process {
+            return Ok(());
+        }
         self.fronts.written(&batch);
         self.commit_or_make_room(&batch, durability)?;
         self.tables.written(&batch);

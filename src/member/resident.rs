@@ -98,6 +98,15 @@ impl Tables {
         }
     }
 
+    /// Takes out of a batch what stands here already, and removals of what is not there.
+    pub fn drop_unchanged(&self, batch: &mut Batch) {
+        let tables = self.tables.lock();
+        batch.retain(|key, value| match table_of(key).and_then(|name| tables.get(name)) {
+            Some(Table::Whole { rows, .. }) => rows.get(key) != value.as_ref(),
+            _ => true,
+        });
+    }
+
     /// Takes over rows that were just written.
     pub fn written(&self, batch: &Batch) {
         let mut tables = self.tables.lock();
@@ -239,6 +248,26 @@ mod tests {
         assert_eq!(kept.keys(b"J", b"K").as_deref(), Some(&keys[..]));
         assert_eq!(kept.keys(&[b'J', 7], &[b'J', 150]).as_deref(), Some(&keys[7..150]));
         assert_eq!(kept.keys(b"J", b"L"), None, "that is more than one table");
+    }
+
+    #[test]
+    fn what_stands_there_already_is_not_written_again() {
+        let kept = Kept::new(10_000);
+        assert_eq!(kept.get(b"J1"), Some(None));
+        kept.write(b"J1", Some(b"one"));
+        let rows: [(&[u8], Option<&[u8]>); 5] = [
+            (b"J1", Some(b"one")),
+            (b"J2", Some(b"two")),
+            (b"J3", None),
+            // Of this table nothing is known.
+            (b"K1", None),
+            (b"V\x00n", None),
+        ];
+        let row = |(key, value): &(&[u8], Option<&[u8]>)| (key.to_vec(), value.map(<[u8]>::to_vec));
+        let mut batch: Batch = rows.iter().map(row).collect();
+        kept.tables.drop_unchanged(&mut batch);
+        let left: Vec<&[u8]> = batch.keys().map(Vec::as_slice).collect();
+        assert_eq!(left, [&b"J2"[..], b"K1", b"V\x00n"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::standing::{Standing, Trouble};
 use crate::model::{ChunkId, Role, SpaceName};
 use crate::net::Connection;
 use crate::store::{Reserve, free_space};
+use crate::sync::WriteError;
 use crate::sync::member::{Effects, Ino, Replica};
 use crate::vfs::{Announced, Caller, Host, NotMaterialized, Space, Volume};
 use crate::wire::{ContentRequest, Hello, Row};
@@ -173,6 +174,12 @@ impl Shared {
     /// The hello to open a conversation with.
     pub(super) fn hello(&self) -> Hello {
         self.volume().replica().connected(self.space.clone())
+    }
+
+    /// Makes everything committed so far survive the loss of power, without keeping local work waiting.
+    pub(super) fn sync_rows(&self) -> Result<(), WriteError> {
+        let rows = self.volume().replica().store().rows().clone();
+        rows.flush_wal(true)
     }
 
     pub(super) fn role_changed(&self, role: Role) {
@@ -365,6 +372,10 @@ impl Host for MemberHost {
 
     fn refuses_writes(&self) -> bool {
         self.0.is_full()
+    }
+
+    fn sync_rows(&self) -> Option<Result<(), WriteError>> {
+        Some(self.0.sync_rows())
     }
 
     fn space(&self) -> Space {

@@ -5,6 +5,7 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::ledger::Kind;
+use super::meta::has_privileges;
 use super::names::NewNode;
 use super::prepare::{Keep, MATERIALIZE_WAIT_MAX};
 use super::reading::check_growth;
@@ -14,6 +15,7 @@ use crate::sync::Store;
 use crate::sync::member::Ino;
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -153,9 +155,19 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         permissions: u16,
         mode: OpenMode,
     ) -> Result<(Stat, FileId), VfsError> {
-        match self.make_node(caller, parent, name, NewNode::file(permissions)) {
+        let backing = if mode.write { self.new_backing() } else { None };
+        let number = backing.as_ref().map(|(number, _)| *number);
+        let made = self.make_node(caller, parent, name, NewNode::file(permissions), number);
+        let taken = |ino: &Ino| number.is_some() && self.backing_number(*ino) == number;
+        if !made.as_ref().is_ok_and(taken) {
+            self.remove_files(number.into_iter().collect());
+        }
+        match made {
             Ok(ino) => {
                 let open = self.acquire(ino, mode.write);
+                if let Some((number, file)) = backing {
+                    self.begin_with(&open, number, file);
+                }
                 let file = self.handles.insert(Handle { open, mode });
                 Ok((self.stat(ino)?, file))
             }
@@ -167,6 +179,25 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 Ok((self.stat(stat.ino)?, file))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// An empty backing file, where one can be had: what is made then needs no second step before it is written.
+    fn new_backing(&self) -> Option<(u64, File)> {
+        if self.host.refuses_writes() || self.replica.lock().read_only() {
+            return None;
+        }
+        let number = self.replica.lock().allocate_file();
+        self.files.create(number).ok().map(|file| (number, file))
+    }
+
+    /// Gives a new inode's content the file that it was made with, unless it has gone on to another since.
+    fn begin_with(&self, open: &OpenInode, number: u64, file: File) {
+        let mut content = open.content.write();
+        if content.dirty && content.file.is_none() && self.backing_number(open.ino) == Some(number) {
+            content.set_file(file, true);
+            let privileged = self.attributes(open.ino).is_ok_and(|(it, _)| has_privileges(&it.row));
+            open.privileged.store(privileged, Ordering::Relaxed);
         }
     }
 
@@ -256,7 +287,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             if data_only { file.sync_data()? } else { file.sync_all()? }
         }
         self.capture_at_sync(&handle.open)?;
-        Ok(self.replica.lock().sync()?)
+        self.sync_rows()
     }
 
     /// Makes names survive the loss of power.
@@ -265,7 +296,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::State`], [`VfsError::NoSpace`].
     pub fn sync_directory(&self) -> Result<(), VfsError> {
         self.settle_before_op(&[])?;
-        Ok(self.replica.lock().sync()?)
+        self.sync_rows()
     }
 
     /// Ends a handle.
@@ -278,7 +309,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 }
 
 /// POSIX: what was written before an error is told first; the error comes with the next call.
-fn write_most(file: &std::fs::File, bytes: &[u8], offset: u64) -> Result<usize, VfsError> {
+fn write_most(file: &File, bytes: &[u8], offset: u64) -> Result<usize, VfsError> {
     let mut done = 0;
     while done < bytes.len() {
         match file.write_at(&bytes[done..], offset + done as u64) {

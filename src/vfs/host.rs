@@ -1,6 +1,7 @@
 //! What a volume needs from the process it runs in: backing files, content that is still elsewhere, free room.
 
 use super::settings::Caller;
+use crate::sync::WriteError;
 use crate::sync::member::{Effects, Ino};
 use std::fs::File;
 use std::io;
@@ -71,6 +72,12 @@ pub trait Host: Send + Sync {
 
     /// The room that is left.
     fn space(&self) -> Space;
+
+    /// Makes the rows committed so far survive the loss of power while others work with the replica; none where that
+    /// is the replica's own matter.
+    fn sync_rows(&self) -> Option<Result<(), WriteError>> {
+        None
+    }
 
     /// Tells that content may no longer be written although the device has room.
     fn refuses_writes(&self) -> bool {

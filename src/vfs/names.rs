@@ -76,19 +76,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if !is_file && !self.is_unshared(parent) {
             self.settle_before_op(&[])?;
         }
-        let ino = self.make_node(caller, parent, name, new)?;
+        let ino = self.make_node(caller, parent, name, new, None)?;
         if is_file {
             self.capture_now(ino)?;
         }
         self.stat(ino)
     }
 
+    /// `backing` is an empty file for a regular one, which takes it unless it is ignored.
     pub(super) fn make_node(
         &self,
         caller: Caller,
         parent: Ino,
         name: &[u8],
         new: NewNode,
+        backing: Option<u64>,
     ) -> Result<Ino, VfsError> {
         let name = name_of(name)?;
         let made = self.work(|replica| {
@@ -101,7 +103,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
             let (node, mut effects) = self.shared_directory(replica, parent)?;
             let place = Place { parent: node, name: name.clone() };
-            let (ino, made) = replica.make(now(), place, makings)?;
+            let (ino, made) = match backing {
+                Some(file) => replica.make_backed(now(), place, makings, file)?,
+                None => replica.make(now(), place, makings)?,
+            };
             effects.extend(made);
             Ok((ino, effects))
         });

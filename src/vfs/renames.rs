@@ -73,7 +73,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 self.note_name(&new_name);
                 if let RenameMode::Whiteout { caller, .. } = mode {
                     // The kernel holds both directories, so nobody here sees the moment between.
-                    self.make_node(caller, parent, name.as_bytes(), NewNode::whiteout())?;
+                    self.make_node(caller, parent, name.as_bytes(), NewNode::whiteout(), None)?;
                 }
                 return Ok(());
             }

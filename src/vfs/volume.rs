@@ -92,6 +92,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(result)
     }
 
+    /// Makes what was committed so far survive the loss of power.
+    pub(super) fn sync_rows(&self) -> Result<(), VfsError> {
+        match self.host.sync_rows() {
+            Some(synced) => Ok(synced?),
+            None => Ok(self.replica.lock().sync()?),
+        }
+    }
+
     /// Removes backing files that no inode names any more, but for those an unlinked inode still needs.
     pub fn remove_files(&self, files: Vec<u64>) {
         for file in self.orphans.unneeded(files) {

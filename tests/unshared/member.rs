@@ -137,6 +137,7 @@ impl Member {
             };
             let inline = seal.inline.iter().filter_map(|wanted| Some((*wanted, bytes(wanted)?))).collect();
             self.replica.seal(seal.count, inline).unwrap();
+            self.replica.sync().unwrap();
         }
         self.replica.outgoing().map(|(commit, inline)| FromMember::Commit { commit, inline })
     }

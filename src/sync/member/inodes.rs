@@ -172,8 +172,7 @@ impl<S: Store> Replica<S> {
             work.save_inode(ino, &inode);
             work.put_dirty_mark(ino, inode.node);
             work.want(inode.node);
-            // The counter must be kept although it grew before this transaction began.
-            work.txn.put(keys::meta("counters"), encode(&work.state.counters));
+            work.keep_counters();
             Ok(())
         });
         marked.map(|((), effects)| effects)
@@ -238,6 +237,11 @@ impl<S: Store> Work<'_, S> {
         let version = row.map_or(Version::default(), |row| row.version);
         self.bind(ino, Inode { node, detached: false, version, backing: None, ctime });
         ino
+    }
+
+    /// A backing file's number was given before this transaction began: it must be kept all the same.
+    pub fn keep_counters(&mut self) {
+        self.txn.put(keys::meta("counters"), encode(&self.state.counters));
     }
 
     pub fn bind_root(&mut self) {

@@ -2,11 +2,12 @@
 
 use super::keys;
 use super::records::content_of;
-use super::state::{LocalError, Replica, Work};
+use super::state::{LocalError, Pending, Replica, Work};
 use crate::model::{Digest, NodeId};
 use crate::ops::{Drop, Op, SetMeta, Tree, Verb};
 use crate::sync::kv::{Kv, Store};
 use crate::wire::{RowKey, SealedCommit, decode, encode};
+use std::collections::BTreeSet;
 
 fn read_op(value: &[u8]) -> Op {
     decode("journal op", value).expect("ops of ours decode")
@@ -37,6 +38,33 @@ impl<S: Store> Replica<S> {
     pub fn journal(&self) -> impl Iterator<Item = (u64, Op)> + '_ {
         let rows = self.store.scan_prefix(&[keys::JOURNAL]);
         rows.map(|(key, value)| (keys::number_of(&key), read_op(&value)))
+    }
+
+    /// Work that the hub has not accepted.
+    pub fn pending(&self) -> Pending {
+        let mut pending = Pending::default();
+        let mut nodes = BTreeSet::new();
+        let mut count = |op: &Op| {
+            pending.ops += 1;
+            if let Some(manifest) = op.verb.manifest() {
+                pending.bytes += manifest.length;
+                nodes.insert(op.verb.node());
+            }
+        };
+        if let Some(sealed) = self.sealed() {
+            sealed.commit.ops.iter().for_each(&mut count);
+        }
+        for (_, value) in self.store.scan_prefix(&[keys::JOURNAL]) {
+            count(&read_op(&value));
+        }
+        pending.files = nodes.len() as u64;
+        pending
+    }
+
+    /// Tells whether every local change has been accepted and nothing is still to be captured.
+    pub fn is_clean(&self) -> bool {
+        let none = |tag: u8| self.store.scan_prefix(&[tag]).next().is_none();
+        self.sealed().is_none() && none(keys::JOURNAL) && none(keys::DIRTY)
     }
 }
 

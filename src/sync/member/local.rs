@@ -1,7 +1,7 @@
 //! Local work: what applications do becomes ops in the journal, and rows of the view.
 
 use super::keys;
-use super::records::{Ino, Inode};
+use super::records::{Backing, Ino, Inode};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, Node, NodeId, Owner, Place, Timestamp, Version, Xattrs};
 use crate::ops::{Change, Make, Op, Rejection, SetMeta, Tree, TreeMut, Verb, apply};
@@ -38,6 +38,30 @@ impl<S: Store> Replica<S> {
         place: Place,
         makings: Makings,
     ) -> Result<(Ino, Effects), LocalError> {
+        self.make_with(now, place, makings, None)
+    }
+
+    /// As [`Replica::make`], for a regular file that is about to be written: with its backing file, which is empty.
+    ///
+    /// # Errors
+    /// Those of [`Replica::make`].
+    pub fn make_backed(
+        &mut self,
+        now: Timestamp,
+        place: Place,
+        makings: Makings,
+        file: u64,
+    ) -> Result<(Ino, Effects), LocalError> {
+        self.make_with(now, place, makings, Some(file))
+    }
+
+    fn make_with(
+        &mut self,
+        now: Timestamp,
+        place: Place,
+        makings: Makings,
+        file: Option<u64>,
+    ) -> Result<(Ino, Effects), LocalError> {
         self.check_writable()?;
         self.transact(now, Durability::Process, |work| {
             let node = work.new_node();
@@ -56,6 +80,11 @@ impl<S: Store> Replica<S> {
             // A file with nothing in it is content as well: it is captured though nobody writes.
             if embryo {
                 work.txn.put(keys::dirty(ino), Vec::new());
+            }
+            if let (Some(file), Some(inode)) = (file, work.inode(ino)) {
+                let backing = Some(Backing { file, content: None });
+                work.save_inode(ino, &Inode { backing, ..inode });
+                work.keep_counters();
             }
             Ok(ino)
         })

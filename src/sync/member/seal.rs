@@ -59,12 +59,12 @@ impl<S: Store> Replica<S> {
     }
 
     /// Seals the journal's first `count` ops as a commit. `inline` is what [`Replica::to_seal`] asked for, with its
-    /// bytes.
+    /// bytes. Before it can go out it must survive the loss of power: see [`Replica::seal_is_unsynced`].
     ///
     /// # Errors
     /// [`LocalError::Write`]; the ops then stay in the journal.
     pub fn seal(&mut self, count: usize, inline: Vec<(InlineContent, Vec<u8>)>) -> Result<(), LocalError> {
-        self.transact_quietly(Durability::Power, |work| {
+        self.transact_quietly(Durability::Process, |work| {
             let first: Vec<(u64, Op)> = work.journal_first(count);
             for (index, _) in &first {
                 work.remove_pending(*index);
@@ -78,13 +78,27 @@ impl<S: Store> Replica<S> {
                 work.txn.put(keys::spool(content, chunk), bytes);
             }
             Ok(())
-        })
+        })?;
+        self.state.seal_unsynced.set(true);
+        Ok(())
+    }
+
+    /// Tells whether the store is to be synced before the sealed commit goes out: by [`Replica::sync`], or by who can do
+    /// it without the replica, and then says so.
+    pub fn seal_is_unsynced(&self) -> bool {
+        self.state.seal_unsynced.get()
+    }
+
+    /// The store was synced since the commit was sealed.
+    pub fn seal_synced(&self) {
+        self.state.seal_unsynced.set(false);
     }
 
     /// The sealed commit, where it is to be sent now; it is in flight from here on.
     pub fn outgoing(&mut self) -> Option<(SealedCommit, Vec<Inline>)> {
         let session = &self.state.session;
         let held_up = session.in_flight || session.uploading || session.waiting.is_some();
+        let held_up = held_up || self.seal_is_unsynced();
         if session.phase != Phase::Live || held_up || !self.caught_up() || self.read_only_role() {
             return None;
         }

@@ -18,7 +18,7 @@ use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, Row, decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A member's state over the store that keeps it.
 pub struct Replica<S> {
@@ -49,6 +49,8 @@ pub(super) struct State {
     pub marks_unsynced: Cell<bool>,
     /// Which contents are to be here.
     pub presence: Presence,
+    /// The sealed commit may not survive the loss of power yet.
+    pub seal_unsynced: Cell<bool>,
 }
 
 /// Numbers that only grow.
@@ -175,6 +177,7 @@ impl<S: Store> Replica<S> {
             unused_files: Vec::new(),
             marks_unsynced: Cell::new(false),
             presence: Presence::of(&store),
+            seal_unsynced: Cell::new(store.get(keys::SEALED).is_some()),
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -263,6 +266,7 @@ impl<S: Store> Replica<S> {
         self.store.commit(batch, durability)?;
         if durability == Durability::Power {
             self.state.marks_unsynced.set(false);
+            self.state.seal_unsynced.set(false);
         }
         Ok(())
     }
@@ -306,33 +310,6 @@ impl<S: Store> Replica<S> {
 
     pub fn position(&self) -> Option<Position> {
         self.state.position
-    }
-
-    /// Work that the hub has not accepted.
-    pub fn pending(&self) -> Pending {
-        let mut pending = Pending::default();
-        let mut nodes = BTreeSet::new();
-        let mut count = |op: &Op| {
-            pending.ops += 1;
-            if let Some(manifest) = op.verb.manifest() {
-                pending.bytes += manifest.length;
-                nodes.insert(op.verb.node());
-            }
-        };
-        if let Some(sealed) = self.sealed() {
-            sealed.commit.ops.iter().for_each(&mut count);
-        }
-        for (_, value) in self.store.scan_prefix(&[keys::JOURNAL]) {
-            count(&decode("journal op", &value).expect("ops of ours decode"));
-        }
-        pending.files = nodes.len() as u64;
-        pending
-    }
-
-    /// Tells whether every local change has been accepted and nothing is still to be captured.
-    pub fn is_clean(&self) -> bool {
-        let none = |tag: u8| self.store.scan_prefix(&[tag]).next().is_none();
-        self.sealed().is_none() && none(keys::JOURNAL) && none(keys::DIRTY)
     }
 
     /// How many removals an administrator had this member give up, since this process began.

@@ -109,7 +109,7 @@ impl Member {
 
     /// The next commit, if one is to go.
     pub fn next_commit(&mut self) -> Option<FromMember> {
-        if !self.seal() {
+        if !self.seal() || (self.replica.seal_is_unsynced() && self.replica.sync().is_err()) {
             return None;
         }
         self.replica.outgoing().map(|(commit, inline)| FromMember::Commit { commit, inline })
@@ -134,7 +134,7 @@ impl Member {
             }
         }
         let sealed: Vec<Digest> = inline.iter().map(|(wanted, _)| wanted.content).collect();
-        if self.replica.seal(seal.count, inline).is_err() {
+        if self.replica.seal(seal.count, inline).is_err() || self.replica.sync().is_err() {
             return false;
         }
         let large = seal.large.iter().map(|(_, content)| *content);
