@@ -68,9 +68,14 @@ impl ContentFiles for Files {
     }
 
     fn create(&self, file: u64) -> io::Result<File> {
-        // A file that a crash left under a number not yet counted is nobody's.
-        self.backing.remove(file, GENERATION).map_err(to_io)?;
-        self.backing.create(file, GENERATION).map_err(to_io)
+        match self.backing.create(file, GENERATION).map_err(to_io) {
+            // A file that a crash left under a number not yet counted is nobody's.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.backing.remove(file, GENERATION).map_err(to_io)?;
+                self.backing.create(file, GENERATION).map_err(to_io)
+            }
+            created => created,
+        }
     }
 
     fn remove(&self, file: u64) -> io::Result<()> {

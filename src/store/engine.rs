@@ -15,14 +15,14 @@
 use super::error::is_full;
 use super::format::{check_stamp, refuse_unknown};
 use super::tuning::Tuning;
-use super::{StoreError, StoreRole, free_space};
+use super::{Room, StoreError, StoreRole, free_space};
 use crate::sync::WriteError;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rocksdb::{DB, ErrorKind, Options, WriteBatch, WriteOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -33,6 +33,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// More room than one batch needs: what is said of room must not change with each, and what one purpose leaves is
 /// not enough for another.
 const PLENTY_BYTES: u64 = 32 * MIB;
+
+/// Where so much more room was found than is wanted, it is not looked for again so soon: nobody fills it meanwhile.
+const AMPLE_BYTES: u64 = 2 * GIB;
+const AMPLE_FOR: Duration = Duration::from_millis(50);
 
 /// What a batch is for, which decides how much room there must be beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub struct Engine {
     failed: OnceLock<String>,
     /// Set from the first write that found no room to the first for which there is plenty again.
     short: AtomicBool,
+    /// The room that was found last, and when.
+    found: Mutex<Option<(Instant, Room)>>,
 }
 
 struct Opened {
@@ -124,6 +130,7 @@ impl Engine {
             failures_seen,
             failed,
             short: AtomicBool::new(false),
+            found: Mutex::new(None),
         })
     }
 
@@ -237,9 +244,15 @@ impl Engine {
 
     /// Answers as a write of so many bytes would on a full device.
     pub fn need_room(&self, purpose: Purpose, bytes: u64) -> Result<(), WriteError> {
+        let wanted_bytes = |room: Room| purpose.room_bytes_min(bytes, room.total_bytes);
+        let is_ample = |room: Room| room.free_bytes >= wanted_bytes(room).saturating_add(AMPLE_BYTES);
+        let mut found = self.found.lock();
+        if found.is_some_and(|(at, room)| is_ample(room) && at.elapsed() < AMPLE_FOR) {
+            return Ok(());
+        }
         let room = free_space(&self.path)?;
-        let wanted_bytes = purpose.room_bytes_min(bytes, room.total_bytes);
-        if room.free_bytes < wanted_bytes { Err(WriteError::Full) } else { Ok(()) }
+        *found = Some((Instant::now(), room));
+        if room.free_bytes < wanted_bytes(room) { Err(WriteError::Full) } else { Ok(()) }
     }
 
     /// Takes RocksDB's word.
