@@ -4,6 +4,7 @@ use super::convert::{
     allocation, attributes, caller, errno, file_type, ino, maker, mode_bits, no_such_name, open_mode,
     rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
+use super::executing::is_executed;
 use crate::model::{Body, Name};
 use crate::sync::Store;
 use crate::vfs::{
@@ -342,6 +343,9 @@ where
             }
             Err(error) => reply.error(errno(&error)),
         };
+        if mode.truncate && !mode.write && is_executed(ino(number)) {
+            return finish(Err(VfsError::Executed));
+        }
         match self.volume.open_at_once(caller, ino(number), mode).transpose() {
             Some(opened) => finish(opened),
             None => self.in_a_thread(move |volume| finish(volume.open(caller, ino(number), mode))),

@@ -12,6 +12,7 @@ mod adapter;
 mod attach;
 mod conversation;
 mod convert;
+mod executing;
 mod invalidate;
 mod mount;
 

@@ -40,6 +40,8 @@ pub enum VfsError {
     /// One file cannot have ignored names and others.
     #[error("a file is either ignored or shared")]
     CrossDevice,
+    #[error("a program that runs")]
+    Executed,
     #[error("the file is too large")]
     FileTooLarge,
     #[error("not supported")]
@@ -78,6 +80,7 @@ impl VfsError {
             VfsError::BufferTooSmall => libc::ERANGE,
             VfsError::TooBig => libc::E2BIG,
             VfsError::CrossDevice => libc::EXDEV,
+            VfsError::Executed => libc::ETXTBSY,
             VfsError::FileTooLarge => libc::EFBIG,
             VfsError::Unsupported => libc::EOPNOTSUPP,
             VfsError::BadHandle => libc::EBADF,
