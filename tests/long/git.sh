@@ -2,7 +2,7 @@
 # A history in git on the mount: clone, 300 commits, branches, rebase, gc, and git's own judgement of it; the other member
 # has the same repository, whole.
 . "$(dirname "$0")/../harness.sh"
-COMMITS=300
+COMMITS=${COMMITS:-300}
 begin git
 need git
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_EDITOR=true
@@ -21,8 +21,11 @@ clean() {
 
 step "a repository to clone, on a plain directory"
 git init -q -b main "$WORK/origin"
-make_sources "$WORK/origin" 500 >/dev/null
-find "$WORK/origin" -name .git -prune -o -name '.gitignore' -exec rm {} +
+for crate in serde-1 tokio-1 regex-1; do
+    cp -r "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$crate"*/. "$WORK/origin" 2>/dev/null
+done
+cp -r "$(dirname "$0")/.." "$WORK/origin/tests-of-ours"
+find "$WORK/origin" -name .gitignore -delete
 git -C "$WORK/origin" add -A && git -C "$WORK/origin" commit -qm begin || fail "no repository"
 
 step "clone"

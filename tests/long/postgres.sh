@@ -2,7 +2,7 @@
 # A PostgreSQL cluster on the mount: made there, put under load, killed without warning in the middle of it, recovered, and
 # looked over by amcheck and by its own page checksums.
 . "$(dirname "$0")/../harness.sh"
-ROUNDS=3
+ROUNDS=${ROUNDS:-3}
 [ "$(id -u)" = 0 ] || skip "only root can run PostgreSQL as its own user"
 begin postgres
 PROGRAMS=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)

@@ -29,6 +29,7 @@ for module in "${MODULES[@]}"; do
         { absent+=("$module") && continue; }
     if run_module "$module" "$A/here"; then
         passed=$((passed + 1))
+        step "$module"
     elif run_module "$module" "$WORK/plain"; then
         failed+=("$module")
         grep -E '^(FAIL|ERROR):' "$WORK/$module.here" | sort -u | sed "s/^/    $module: /"

@@ -2,7 +2,7 @@
 # SQLite on the mount, with a journal and with a WAL: writers at the same time, killed again and again, and the database is
 # whole each time; what was committed is there. The other member gets a whole database too.
 . "$(dirname "$0")/../harness.sh"
-ROUNDS=8 WRITERS=3
+ROUNDS=${ROUNDS:-8} WRITERS=3
 begin sqlite
 need python3 sqlite3
 start_hub
@@ -12,7 +12,7 @@ A=$WORK/a
 
 cat >"$WORK/writer.py" <<'PY'
 """Adds rows for ever, each transaction as two rows that belong together, and tells what is committed."""
-import sqlite3, sys
+import random, sqlite3, sys, time
 path, name = sys.argv[1:]
 base = sqlite3.connect(path, timeout=60, isolation_level=None)
 number = base.execute("SELECT coalesce(max(number), 0) FROM rows WHERE name = ?", (name,)).fetchone()[0]
@@ -23,6 +23,8 @@ while True:
         base.execute("INSERT INTO rows VALUES (?, ?, ?, randomblob(700))", (name, number, half))
     base.execute("COMMIT")
     print(number, flush=True)
+    # Whoever waits for the lock looks now and then only, and would else wait for ever.
+    time.sleep(random.random() / 20)
 PY
 
 ask() { sqlite3 -cmd '.timeout 60000' "$1" "$2"; }
