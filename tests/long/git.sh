@@ -20,7 +20,7 @@ clean() {
 }
 
 step "a repository to clone, on a plain directory"
-git init -q -b main "$WORK/origin"
+git init -q -b main "$WORK/origin" && git -C "$WORK/origin" config gc.auto 0 || fail "no repository"
 for crate in serde-1 tokio-1 regex-1; do
     cp -r "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"$crate"*/. "$WORK/origin" 2>/dev/null
 done

@@ -113,6 +113,7 @@ Options for -o, comma separated, later ones win:
   nonempty            the directory may hold files; the mount hides them
   suid, dev           honour set-id bits, device nodes (the default is nosuid,nodev)
   noexec              programs on the mount cannot be run
+  plain-type          show the type fuse instead of fuse.fl0wfs, for tools that know no other
   conflict=copy       keep the losing side of a conflict beside the winner (the default)
   conflict=hold       leave the losing side where it is and do not send it until it is resolved
   content=eager       fetch all content as it comes (the default)
@@ -121,6 +122,7 @@ Options for -o, comma separated, later ones win:
   no-materialize=A:B  programs that get nothing fetched, instead of the usual indexers and thumbnailers; or none
   state=DIR           another state directory than the usual one
   ignore=FILE         patterns, as in gitignore, for what stays on this machine
+  remount             change ro, rw, suid, dev, exec and their opposites on a mount that stands (root only); all else stays
 Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.
 
 Example:
