@@ -103,7 +103,7 @@ def save(until):
 def stream(until):
     """A directory read slowly through one stream: every name once."""
     os.mkdir("stream")
-    names = {f"name-{number}" for number in range(300)}
+    names = {f"name-{number}" for number in range(100)}
     for name in names:
         os.close(os.open(f"stream/{name}", os.O_CREAT | os.O_WRONLY))
     count = 0
@@ -112,7 +112,7 @@ def stream(until):
         with os.scandir("stream") as entries:
             for entry in entries:
                 seen.append(entry.name)
-                if len(seen) % 20 == 0:
+                if len(seen) % 5 == 0:
                     time.sleep(0.05)
         assert len(seen) == len(names) and set(seen) == names, f"{len(seen)} names of {len(names)}"
         count += 1

@@ -1,9 +1,8 @@
 //! When a daemon that died is started again, and when no more.
 //!
-//! One that served for a while is started again at once, however often that happens, and so is one that was killed while
-//! it served: a kill comes from outside and tells nothing of the daemon. One that dies over and over while it starts, or of
-//! the first thing it is asked, would keep everybody who uses the mount waiting for ever: after a few tries the mount is
-//! better gone.
+//! One that served for a while is started again at once, however often that happens. One that dies over and over while it
+//! starts, or of the first thing it is asked, would keep everybody who uses the mount waiting for ever: after a few tries
+//! the mount is better gone. A kill comes from outside and tells nothing of the daemon, unless there is no end of it.
 
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use std::time::Duration;
 const SERVED_WELL: Duration = Duration::from_secs(1);
 /// So many deaths in a row, none of them after it served well, end the mount.
 const DEATHS_MAX: u32 = 8;
+/// So many kills in a row, none of them of one that served, end it too: there is no memory for a daemon, for instance.
+const KILLS_MAX: u32 = 100;
 /// So many of them are followed by a start at once.
 const AT_ONCE: u32 = 2;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -27,17 +28,26 @@ pub(super) enum Next {
 pub(super) struct Patience {
     /// Deaths in a row.
     deaths: u32,
+    /// Kills in a row.
+    kills: u32,
 }
 
 impl Patience {
     /// A daemon died that had served for so long; None if it did not come to that. `killed` says that it was by SIGKILL.
     pub fn died(&mut self, served: Option<Duration>, killed: bool) -> Next {
-        if served.is_some() && killed {
-            return Next::StartAfter(Duration::ZERO);
+        if served.is_some() {
+            self.kills = 0;
         }
         if served.is_some_and(|served| served >= SERVED_WELL) {
             self.deaths = 0;
             return Next::StartAfter(Duration::ZERO);
+        }
+        if killed {
+            self.kills += 1;
+            return match self.kills < KILLS_MAX {
+                true => Next::StartAfter(Duration::ZERO),
+                false => Next::GiveUp { deaths: self.kills },
+            };
         }
         self.deaths += 1;
         if self.deaths >= DEATHS_MAX {
@@ -68,12 +78,21 @@ mod tests {
         let mut patience = Patience::default();
         let mut pauses = Vec::new();
         let deaths = loop {
-            match patience.died(None, true) {
+            match patience.died(None, false) {
                 Next::StartAfter(pause) => pauses.push(pause.as_millis()),
                 Next::GiveUp { deaths } => break deaths,
             }
         };
         assert_eq!((pauses, deaths), (vec![0, 0, 100, 200, 400, 800, 1600], DEATHS_MAX));
+    }
+
+    #[test]
+    fn kills_do_not_count_unless_there_is_no_end_of_them() {
+        let mut patience = Patience::default();
+        for _ in 1..KILLS_MAX {
+            assert_eq!(patience.died(None, true), Next::StartAfter(Duration::ZERO));
+        }
+        assert_eq!(patience.died(None, true), Next::GiveUp { deaths: KILLS_MAX });
     }
 
     #[test]
