@@ -274,6 +274,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Those of `fsync(2)`.
     pub fn sync_file(&self, id: FileId, data_only: bool) -> Result<(), VfsError> {
         let handle = self.handles.get(id)?;
+        let unproven = self.replica.lock().unproven_of(handle.open.ino);
         let file = match handle.open.content.read().file.clone() {
             Some(file) => Some(file),
             // Whoever wrote it may have been another process, which has closed it.
@@ -284,7 +285,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         };
         if let Some(file) = file {
             self.replica.lock().sync_marks()?;
-            if data_only { file.sync_data()? } else { file.sync_all()? }
+            if data_only {
+                file.sync_data()?
+            } else {
+                file.sync_all()?
+            }
+            self.replica.lock().proven(unproven.as_slice())?;
         }
         self.capture_at_sync(&handle.open)?;
         self.sync_rows()

@@ -263,6 +263,40 @@ fn what_a_hub_took_and_lost_before_it_told_all_comes_back_from_its_author() {
 }
 
 #[test]
+fn of_two_files_with_one_content_the_synced_one_holds_it() {
+    let mut space = Space::new(1);
+    space.make_file(0, "one", b"same");
+    let synced = space.make_file(0, "two", b"same");
+    let member = &mut space.members[0];
+    member.fsync(1, synced);
+    let file = member.replica.inode(synced).and_then(|inode| inode.backing).map(|backing| backing.file);
+    let held: Vec<u64> = member.replica.held_files().into_iter().map(|(_, file)| file).collect();
+    assert_eq!(held, Vec::from_iter(file));
+}
+
+#[test]
+fn what_was_sealed_before_the_loss_of_power_goes_on_as_it_was() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    space.make_file(1, "name", b"sealed");
+    let sealed = space.members[1].next_commit().expect("there is work");
+    space.make(0, "name", Body::Directory);
+    let first = space.members[0].next_commit().expect("there is work");
+    // Somebody else has the name: what was sealed goes back to the journal.
+    space.say(0, crate::hub::Up::Said(first));
+    space.say(1, crate::hub::Up::Said(sealed));
+    assert!(space.members[1].replica.sealed().is_none());
+    let Some(held) = space.members[1].replica.held_files().first().copied() else {
+        panic!("the file waits with its content")
+    };
+    space.members[1].disk.write_file(held.1, Vec::new());
+    space.members[1].restart(space.now, true);
+    let brought = crate::checks::pending(&space.members[1]).find_map(|op| op.verb.manifest().cloned());
+    assert_eq!(brought, Some(crate::member::manifest_of(b"sealed").0));
+}
+
+#[test]
 fn a_rename_over_one_of_two_names_meets_the_removal_of_the_other() {
     let mut space = Space::new(2);
     space.connect(0);

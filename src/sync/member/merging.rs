@@ -234,6 +234,7 @@ impl<S: Store> Work<'_, S> {
             self.durability = Durability::Power;
         }
         for (manifest, file) in kept {
+            self.joined.push(file);
             self.hold(&manifest, file);
             self.effects.removed_files.extend(self.effects.ready.insert(content_of(&manifest), file));
         }

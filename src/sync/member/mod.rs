@@ -14,6 +14,7 @@ mod answers;
 mod base;
 mod capture;
 mod discard;
+mod effects;
 mod inodes;
 mod journal;
 mod keys;

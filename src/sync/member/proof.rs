@@ -8,7 +8,7 @@
 use super::keys;
 use super::records::{Backing, Held, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, Digest, Manifest, Timestamp, Version};
+use crate::model::{Body, ChunkList, Digest, Manifest, Timestamp, Version};
 use crate::ops::{Op, Verb};
 use crate::sync::kv::{Durability, Kv, Store, WriteError};
 use crate::wire::decode;
@@ -50,12 +50,14 @@ impl<S: Store> Replica<S> {
     /// Up to `limit` of the contents that are unproven.
     pub fn unproven(&self, limit: usize) -> Vec<Unproven> {
         let rows = self.store.scan_prefix(&[keys::UNPROVEN]).take(limit);
-        let inos = rows.map(|(key, _)| Ino(keys::number_of(&key)));
-        inos.filter_map(|ino| {
-            let Backing { file, content } = self.inode(ino)?.backing?;
-            Some(Unproven { ino, file, content: content? })
-        })
-        .collect()
+        rows.filter_map(|(key, _)| self.unproven_of(Ino(keys::number_of(&key)))).collect()
+    }
+
+    /// The content of an inode's backing file, if it is unproven.
+    pub fn unproven_of(&self, ino: Ino) -> Option<Unproven> {
+        self.store.get(&keys::unproven(ino))?;
+        let Backing { file, content } = self.inode(ino)?.backing?;
+        Some(Unproven { ino, file, content: content? })
     }
 
     /// Their files have been synced, or read and found whole. What has changed since stays unproven.
@@ -66,8 +68,12 @@ impl<S: Store> Replica<S> {
         self.transact_quietly(Durability::Process, |work| {
             for Unproven { ino, file, content } in proven {
                 let backing = work.inode(*ino).and_then(|inode| inode.backing);
-                if backing.is_none_or(|backing| (backing.file, backing.content) == (*file, Some(*content))) {
+                let is_it = |backing: &Backing| (backing.file, backing.content) == (*file, Some(*content));
+                if backing.as_ref().is_none_or(is_it) {
                     work.txn.remove(keys::unproven(*ino));
+                }
+                if backing.as_ref().is_some_and(is_it) {
+                    work.hold_instead(*content, *file);
                 }
             }
             Ok(())
@@ -135,7 +141,7 @@ impl<S: Store> Work<'_, S> {
     ) -> Result<(), LocalError> {
         self.txn.remove(keys::unproven(ino));
         let Some(inode) = self.inode(ino) else { return Ok(()) };
-        let waiting = self.change_content(content, &found);
+        let waiting = !self.is_spooled(content) && self.change_content(content, &found);
         // Nothing needs no file, and there may be none.
         let backing = match waiting && found.length > 0 {
             true => Some(Backing { file, content: Some(content_of(&found)) }),
@@ -154,6 +160,21 @@ impl<S: Store> Work<'_, S> {
         }
         self.want(inode.node);
         Ok(())
+    }
+
+    /// Tells whether all of a pending op's content is spooled, as it is once it has been sealed: that survives.
+    fn is_spooled(&self, content: Digest) -> bool {
+        let users = self.txn.scan_prefix(&keys::users_of(content));
+        let op = users.into_iter().find_map(|(key, _)| {
+            let index = keys::number_of(&key);
+            self.withheld_at(index).or_else(|| self.read(&keys::journal(index)))
+        });
+        let Some(ChunkList::Flat(extents)) = op.and_then(|op: Op| Some(op.verb.manifest()?.chunks.clone()))
+        else {
+            return false;
+        };
+        let mut chunks = extents.into_iter().filter_map(|extent| extent.chunk);
+        chunks.all(|chunk| self.txn.get(&keys::spool(content, chunk)).is_some())
     }
 
     /// Has all ops that wait with one content go with another. Tells whether there were any.

@@ -75,6 +75,14 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// Of two files with a content that an op waits with, the one that is known to be synced holds it.
+    pub fn hold_instead(&mut self, content: Digest, file: u64) {
+        if let Some(held) = self.held(content).filter(|held| held.file != file) {
+            self.effects.removed_files.extend(Some(held.file).filter(|_| held.orphaned));
+            self.txn.put(keys::held(content), crate::wire::encode(&Held { file, orphaned: false }));
+        }
+    }
+
     fn held(&self, content: Digest) -> Option<Held> {
         self.read(&keys::held(content))
     }

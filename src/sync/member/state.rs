@@ -1,21 +1,21 @@
 //! The replica: what a member is between two calls, and the transaction every call works in.
 
 use super::base::ViewTree;
+pub use super::effects::Effects;
 use super::keys::{self, Slot};
 use super::merging::{Contents, NoContents};
 use super::presence::Presence;
 use super::records::{Identity, Ino, Parked};
 use super::resolution::Refusal;
-use super::session::{Session, SessionOutput};
+use super::session::Session;
 use crate::model::{
-    CommitNumber, Digest, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round,
-    Timestamp,
+    CommitNumber, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
 };
 use crate::ops::{Change, Op, Rejection, TreeMut};
 use crate::rebase::Policy;
 use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
-use crate::wire::{Position, Row, decode, encode};
+use crate::wire::{Position, decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -88,32 +88,6 @@ pub enum LocalError {
     Away(Vec<(NodeId, Manifest)>),
 }
 
-/// What is to be done after a call's writes are committed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Effects {
-    /// Rows of the view that remote work changed: the kernel's copies are old.
-    pub changed: Vec<Row>,
-    /// Backing files that no inode names any more.
-    pub removed_files: Vec<u64>,
-    /// The journal has work to send.
-    pub journal_grew: bool,
-    /// Content is wanted.
-    pub wants_content: bool,
-    pub outputs: Vec<SessionOutput>,
-    /// Backing files filled before the call, by content; what the call did not use is among the removed.
-    pub(super) ready: BTreeMap<Digest, u64>,
-}
-
-impl Effects {
-    pub fn extend(&mut self, other: Effects) {
-        self.changed.extend(other.changed);
-        self.removed_files.extend(other.removed_files);
-        self.journal_grew |= other.journal_grew;
-        self.wants_content |= other.wants_content;
-        self.outputs.extend(other.outputs);
-    }
-}
-
 /// Work that the hub has not accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
@@ -135,6 +109,8 @@ pub(super) struct Work<'a, S: Store> {
     pub contents: &'a mut dyn Contents,
     /// Own ops accepted in this transaction: they are in the new base, and were in front of the journal.
     pub accepted: Vec<(MemberNumber, Op)>,
+    /// Backing files that merges filled in this transaction: nobody's, should it fail.
+    pub joined: Vec<u64>,
 }
 
 impl<S: Store> Replica<S> {
@@ -249,14 +225,22 @@ impl<S: Store> Replica<S> {
         let txn = Txn::new(&self.store);
         let effects = Effects::default();
         let state = &mut self.state;
-        let mut work = Work { txn, state, effects, now, durability, contents, accepted: Vec::new() };
-        let result = body(&mut work)?;
+        let (accepted, joined) = (Vec::new(), Vec::new());
+        let mut work = Work { txn, state, effects, now, durability, contents, accepted, joined };
+        let result = body(&mut work);
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
         }
-        let (batch, effects, durability) = (work.txn.into_batch(), work.effects, work.durability);
-        self.commit(batch, durability)?;
-        Ok((result, effects))
+        let Work { txn, effects, durability, joined, .. } = work;
+        let batch = txn.into_batch();
+        let done = result.and_then(|result| {
+            self.commit(batch, durability)?;
+            Ok((result, effects))
+        });
+        if done.is_err() {
+            self.state.unused_files.extend(joined);
+        }
+        done
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), WriteError> {

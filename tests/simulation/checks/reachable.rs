@@ -32,10 +32,12 @@ pub fn still_there(hub: &Hub, chunk: ChunkId) -> Checked {
     ensure(there, Check::Reachable, || format!("the hub lacks {chunk} of its log"))
 }
 
-/// A content that a member's pending op brings is not to be found there.
+/// A content that a member's pending op brings is not to be found there. One that the member itself has removed since is
+/// owed to nobody, here as in [`nothing_unreachable`].
 pub fn lost_before_sent(member: &Member, content: Digest) -> Checked {
     match member.ledger.owed.get(&content) {
         None => Ok(()),
+        Some(owed) if owed.removed => Ok(()),
         Some(owed) => {
             let detail =
                 format!("m{} has an op whose content is nowhere: {content:?}, {owed:?}", member.index);

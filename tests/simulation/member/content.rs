@@ -104,7 +104,7 @@ impl Member {
         let stamp = self.clock.stamp(now, Stamp { seen, at: self.replica.position(), excused });
         let content = content_of(&manifest);
         let length = manifest.length;
-        self.ledger.intents += 1;
+        self.ledger.intend(1);
         let captured = Captured { ino, manifest, list: Vec::new(), mtime: stamp };
         let taken = self.replica.capture(stamp, captured);
         if self.done(taken) {
@@ -120,10 +120,14 @@ impl Member {
     /// What `fsync` does.
     pub fn fsync(&mut self, now: u64, ino: Ino) {
         let Some(inode) = self.replica.inode(ino) else { return };
+        let unproven = self.replica.unproven_of(ino);
         if self.replica.sync_marks().is_err() {
             return;
         }
         inode.backing.iter().for_each(|backing| self.disk.sync_file(backing.file));
+        if self.replica.proven(unproven.as_slice()).is_err() {
+            return;
+        }
         self.capture(now, ino);
         if self.replica.sync().is_ok()
             && let Some(content) = self.replica.inode(ino).and_then(|inode| inode.backing?.content)

@@ -32,11 +32,21 @@ pub struct Ledger {
     pub power_was_lost: bool,
     /// Local operations since nothing was pending.
     pub intents: u64,
+    /// All there ever were.
+    pub intents_ever: u64,
+    /// The hub says that it lacks what this member's base has.
+    pub departs: bool,
     /// Files that are open or written, and what the member had seen when that began.
     begun: BTreeMap<Ino, Option<Position>>,
 }
 
 impl Ledger {
+    /// So many local operations are made.
+    pub fn intend(&mut self, operations: u64) {
+        self.intents += operations;
+        self.intents_ever += operations;
+    }
+
     /// Work on a file begins, unless it has begun.
     pub fn begin(&mut self, ino: Ino, seen: Option<Position>) {
         self.begun.entry(ino).or_insert(seen);
@@ -97,6 +107,8 @@ impl Ledger {
     /// Only what was durable, and is not being changed, is owed after the loss of power.
     pub fn lost_power(&mut self) {
         self.power_was_lost = true;
+        // The journal may be again what it was before any of them was accepted.
+        self.intents = self.intents_ever;
         self.owed.retain(|_, owed| owed.durable && !owed.overwritten);
     }
 

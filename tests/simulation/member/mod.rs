@@ -129,7 +129,7 @@ impl Member {
 
     /// Takes a local op. False where it was not taken.
     pub fn submit(&mut self, now: u64, verb: Verb) -> bool {
-        self.ledger.intents += 1;
+        self.ledger.intend(1);
         if let Verb::Move(step) = &verb
             && let Some(replaced) = step.replaces.filter(|_| !step.exchange)
         {

@@ -3,6 +3,7 @@
 use super::Member;
 use super::merging::{Gathering, Made};
 use crate::clock::Stamp;
+use crate::reference::Reference;
 use crate::telling;
 use fl0wfs::content::verify;
 use fl0wfs::model::{ChunkId, Digest, NodeId};
@@ -48,6 +49,11 @@ impl Member {
         match self.handle_with(now, message, ready, &mut gathering) {
             Ok(effects) => {
                 self.ledger.counted_early.take_if(|_| switches);
+                if switches && std::mem::take(&mut self.ledger.departs) {
+                    // What the hub has lost is made again, each name once.
+                    let view = Reference::of_tree(&self.replica.view());
+                    self.ledger.intend(view.names.len() as u64);
+                }
                 self.follow(effects)
             }
             Err(LocalError::Write(_) | LocalError::History(_)) => self.todo.disconnect = true,
@@ -59,6 +65,10 @@ impl Member {
 
     /// Notes that the sealed commit will count as applied before what stands in front of it in the log has come.
     fn note_early(&mut self, message: &FromHub) {
+        if let FromHub::Welcome(Welcome { start: Start::Snapshot { departs, .. }, has_sealed, .. }) = message
+        {
+            self.ledger.departs = *departs || (self.ledger.counted_early.is_some() && !has_sealed);
+        }
         if let FromHub::Welcome(Welcome { start: Start::Snapshot { .. }, has_sealed: true, .. }) = message
             && self.replica.sealed().is_some()
         {

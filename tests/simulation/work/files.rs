@@ -14,7 +14,7 @@ impl Worker<'_> {
         let stamp = self.member.stamp(self.now);
         let body = Body::File(Manifest::empty());
         let seen = self.member.replica.position();
-        self.member.ledger.intents += 1;
+        self.member.ledger.intend(1);
         let makings = Makings { body, mode: 0o644, owner: Some(Owner::default()), xattrs: Xattrs::new() };
         let (ino, effects) = self.member.replica.make(stamp, place, makings).ok()?;
         self.member.follow(effects);

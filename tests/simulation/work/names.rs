@@ -10,7 +10,7 @@ impl Worker<'_> {
         self.settle_closed();
         let place = self.place();
         let stamp = self.member.stamp(self.now);
-        self.member.ledger.intents += 1;
+        self.member.ledger.intend(1);
         let makings = Makings { body, mode, owner: Some(Owner::default()), xattrs: Xattrs::new() };
         let made = self.member.replica.make(stamp, place, makings);
         made.map(|(_, effects)| self.member.follow(effects)).is_ok()
