@@ -185,6 +185,12 @@ impl<S: Store> Replica<S> {
     pub fn mark_dirty(&mut self, ino: Ino) -> Result<Effects, LocalError> {
         let marked = self.transact_now(|work| {
             let mut inode = work.inode(ino).ok_or(LocalError::NoSuchInode)?;
+            let row = work.view().node(inode.node).filter(|_| !inode.detached);
+            let stands = |row: &Node| row.manifest().is_some_and(|manifest| holds(&inode, manifest));
+            if let Some(row) = row.filter(stands) {
+                // What is changed here is the content that stands there now, whatever it was called when it came.
+                inode.version = row.version;
+            }
             if let Some(backing) = &mut inode.backing
                 && let Some(content) = backing.content.take()
             {

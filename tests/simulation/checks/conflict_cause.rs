@@ -7,6 +7,7 @@ use crate::telling;
 use fl0wfs::model::{Conflict, ConflictKind, Node, NodeId};
 use fl0wfs::ops::{Make, Put, Verb};
 use fl0wfs::wire::{LogEntry, Position};
+use std::collections::BTreeSet;
 
 /// The conflict record that an op carries or is.
 pub fn conflict_in(verb: &Verb) -> Option<&Conflict> {
@@ -53,10 +54,38 @@ fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: us
     let same = history.stamps.same_file(conflict.node);
     let about = |noted: &Noted| noted.nodes.iter().any(|node| same.contains(node));
     match conflict.kind {
-        ConflictKind::PutPut | ConflictKind::DropPut => others.any(about),
+        ConflictKind::DropPut => others.any(about),
+        ConflictKind::PutPut => {
+            let fed = fed_from(history, entry, conflict.node);
+            others.any(|noted| noted.nodes.iter().any(|node| fed.contains(node)))
+        }
         // What was in the way may be anything above or beside the node, or what was to change places with it.
         _ => others.any(|noted| noted.changes_names || about(noted)),
     }
+}
+
+/// A file, and those that it is or was a copy of: what loses on them becomes a version of the copy, and so meets what its
+/// author has put into the copy meanwhile.
+fn fed_from(history: &History, entry: &LogEntry, node: NodeId) -> BTreeSet<NodeId> {
+    let now = entry.ops.iter().filter_map(|op| copy_in(&op.verb));
+    let copies: Vec<(NodeId, NodeId)> = history.copies.iter().copied().chain(now).collect();
+    let mut fed = history.stamps.same_file(node);
+    let mut before = 0;
+    while before < fed.len() {
+        before = fed.len();
+        for (copy, of) in &copies {
+            if fed.contains(copy) {
+                fed.extend(history.stamps.same_file(*of));
+            }
+        }
+    }
+    fed
+}
+
+/// The copy that an op makes or extends, and the file that it is a copy of.
+pub fn copy_in(verb: &Verb) -> Option<(NodeId, NodeId)> {
+    let conflict = conflict_in(verb)?;
+    Some((verb.node(), conflict.node)).filter(|(copy, of)| copy != of)
 }
 
 /// Equal bytes never conflict.

@@ -21,7 +21,7 @@ mod prefix;
 mod reachable;
 
 pub use bounded::{bounded, nothing_held_back, nothing_left_over};
-pub use conflict_cause::{conflict_cause, conflict_in};
+pub use conflict_cause::{conflict_cause, conflict_in, copy_in};
 pub use equal_trees::equal_trees;
 pub use exactly_once::exactly_once;
 pub use prefix::{log_means_tree, pending, prefix_and_own_work};

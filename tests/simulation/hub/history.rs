@@ -38,6 +38,8 @@ pub struct History {
     /// The commit that each op is in, by its stamp and what it is about.
     pub commits: HashMap<OpKey, (MemberNumber, CommitNumber)>,
     pub numbers: BTreeSet<(MemberNumber, CommitNumber)>,
+    /// Copies, and the files that they are or were copies of.
+    pub copies: Vec<(NodeId, NodeId)>,
     pub conflicts: u64,
     pub merges: u64,
     /// It was another once.
@@ -64,6 +66,7 @@ impl History {
             chunks: BTreeSet::new(),
             commits: HashMap::new(),
             numbers: BTreeSet::new(),
+            copies: Vec::new(),
             conflicts: 0,
             merges: 0,
             went_back: false,
@@ -125,6 +128,7 @@ impl History {
                 self.logged.insert(content_of(manifest));
                 self.chunks.extend(manifest.chunk_ids());
             }
+            self.copies.extend(checks::copy_in(&op.verb));
             self.conflicts += u64::from(checks::conflict_in(&op.verb).is_some());
             self.merges += u64::from(matches!(op.verb.came_from(), Some(Origin::Merged(_))));
         }
