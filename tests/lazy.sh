@@ -193,6 +193,68 @@ u11_what_is_asked_for_comes_and_indexers_bring_nothing() {
     said "content=lazy"
 }
 
+u11_a_large_file_comes_in_pieces_and_a_handle_has_one_content() {
+    step "U11: of a large file come the pieces that are read and some ahead; a handle keeps its content, whatever becomes of it"
+    again content=lazy
+    random $((40 * MIB)) >"$A/huge" && random $((24 * MIB)) >"$A/huger"
+    sync_all a b
+    count_bytes b
+    same "$(piece "$B/huge" $((30 * MIB)) 4096)" "$(piece "$A/huge" $((30 * MIB)) 4096)" "4 KiB from the middle"
+    at_most $((6 * MIB)) "$(bytes_down b)" "bytes that came for them"
+    materialized "$B/huge" no
+    same "$(stat -c %s "$B/huge")" $((40 * MIB)) "the size"
+    step "U11: it is replaced and removed elsewhere while it is read here"
+    exec 8<"$B/huge" 9<"$B/huger"
+    head -c 1000 <&8 | cmp - <(head -c 1000 "$A/huge") || fail "the first bytes"
+    head -c 1000 <&9 | cmp - <(head -c 1000 "$A/huger") || fail "the first bytes of the other"
+    cp "$A/huge" "$WORK/huge-before" && cp "$A/huger" "$WORK/huger-before"
+    random $((40 * MIB)) >"$WORK/new" && cat "$WORK/new" >"$A/huge" && rm "$A/huger"
+    sync_all a b
+    cmp <(tail -c +1001 "$WORK/huge-before") - <&8 || fail "a handle shows something else than the content it had"
+    cmp <(tail -c +1001 "$WORK/huger-before") - <&9 || fail "a handle of a removed file shows something else"
+    exec 8<&- 9<&-
+    same "$(md5_of "$B/huge")" "$(md5_of "$WORK/new")" "the content of today"
+    materialized "$B/huge" yes
+    step "U11: read from the end to the beginning, in odd pieces, by several at once; then written"
+    expect 0 fl b evict "$B/huge"
+    python3 - "$B/huge" "$WORK/new" <<'PY' || fail "random reads differ"
+import random, sys, threading
+def work(seed):
+    chance = random.Random(seed)
+    with open(sys.argv[1], "rb", buffering=0) as mounted, open(sys.argv[2], "rb", buffering=0) as plain:
+        size = plain.seek(0, 2)
+        for _ in range(40):
+            at, length = chance.randrange(size), chance.randrange(1, 300000)
+            mounted.seek(at), plain.seek(at)
+            one, other = mounted.read(length), plain.read(length)
+            if one != other[:len(one)] or (not one and other):
+                failed.append((seed, at, length))
+failed = []
+threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+sys.exit(1 if failed else 0)
+PY
+    expect 0 fl b evict "$B/huge"
+    exec 8<"$B/huge"
+    head -c 100 <&8 >/dev/null
+    printf 'changed' | dd of="$B/huge" bs=1 seek=$((20 * MIB)) conv=notrunc status=none || fail "it cannot be written"
+    printf 'changed' | dd of="$WORK/new" bs=1 seek=$((20 * MIB)) conv=notrunc status=none
+    cmp <(tail -c +101 "$WORK/new") - <&8 || fail "an open handle does not see what is written"
+    exec 8<&-
+    sync_all b a
+    same "$(md5_of "$A/huge")" "$(md5_of "$WORK/new")" "what was written at b"
+    step "U11: a file larger than the cache is read to its end"
+    again content=lazy,cache-size=16M
+    same "$(md5_of "$B/huge")" "$(md5_of "$WORK/new")" "a file larger than the cache"
+    must 10 "the cache does not get smaller" cache_is_at_most 16
+}
+cache_is_at_most() {
+    local bytes
+    bytes=$(fl b status "$B" --json | grep -o '"content":{[^}]*' | grep -o '"bytes":[0-9]*' | cut -d: -f2)
+    [ "$bytes" -le $(($1 * MIB * 105 / 100)) ]
+}
+piece() { dd if="$1" bs=4096 skip=$(($2 / 4096)) count=$(($3 / 4096)) status=none | md5sum; }
+
 run_rows u "$@"
 sync_all a b
 same_trees "$A" "$B"

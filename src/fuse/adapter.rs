@@ -396,13 +396,17 @@ where
         _lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        self.with_content(number, move |volume| {
+        let read = move |volume: &Volume<S, F>| {
             let mut buffer = vec![0; size.min(IO_BYTES_MAX) as usize];
             match volume.read(id(handle), offset, &mut buffer) {
                 Ok(bytes) => reply.data(&buffer[..bytes]),
                 Err(error) => reply.error(errno(&error)),
             }
-        });
+        };
+        match self.volume.must_wait_to_read(ino(number), offset, size.into()) {
+            true => self.in_a_thread(read),
+            false => read(&self.volume),
+        }
     }
 
     fn write(

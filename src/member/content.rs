@@ -40,7 +40,7 @@ pub enum ContentError {
 }
 
 /// Fetches chunks; `take` gets each as it comes, in the order asked for.
-async fn fetch_chunks(
+pub(super) async fn fetch_chunks(
     connection: &Connection,
     chunks: &[ChunkId],
     mut take: impl FnMut(ChunkId, Vec<u8>) -> Result<(), ContentError>,
@@ -158,6 +158,29 @@ async fn next_pieces(
         }
     }
     Ok(pieces)
+}
+
+/// All chunks of a content in order, none where they are more than so many.
+///
+/// # Errors
+/// [`ContentError::Offline`] where its lists are not here and there is no connection, and others.
+pub async fn all_pieces(
+    connection: Option<&Connection>,
+    nearby: &impl Nearby,
+    manifest: &Manifest,
+    count_max: usize,
+) -> Result<Option<Vec<Piece>>, ContentError> {
+    let (mut reader, mut offset, mut pieces) = (ExtentReader::new(manifest), 0, Vec::new());
+    loop {
+        let group = next_pieces(connection, nearby, (&mut reader, &mut offset)).await?;
+        if group.is_empty() {
+            return Ok(Some(pieces));
+        }
+        pieces.extend(group);
+        if pieces.len() > count_max {
+            return Ok(None);
+        }
+    }
 }
 
 /// Hands a content's bytes to `write`, offset by offset, in bounded memory: what is nearby from there, the rest from the

@@ -132,6 +132,7 @@ impl<'s> Assembler for Arriving<'s> {
     }
 
     fn write(&self, staging: &Staging, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.demand.note_arrival();
         staging.write_at(offset, bytes).map_err(to_io)
     }
 

@@ -1,6 +1,6 @@
 //! What the threads and tasks of one member share.
 
-use super::cache::{Cache, Demand, KeptFrom};
+use super::cache::{Cache, Demand, KeptFrom, PartialReader};
 use super::content::{self, ContentError};
 use super::driver::{Event, Upload};
 use super::fetch;
@@ -14,7 +14,7 @@ use crate::net::Connection;
 use crate::store::{Reserve, free_space};
 use crate::sync::WriteError;
 use crate::sync::member::{Effects, Ino, Replica};
-use crate::vfs::{Announced, Caller, Host, NotMaterialized, Space, Volume};
+use crate::vfs::{Announced, Caller, Host, NotMaterialized, Pieces, Space, Volume};
 use crate::wire::{ContentRequest, Hello, Row};
 use parking_lot::{Condvar, Mutex};
 use serde::de::DeserializeOwned;
@@ -346,6 +346,11 @@ pub struct MemberHost(pub Arc<Shared>);
 impl Host for MemberHost {
     fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized> {
         self.0.demand(ino, deadline)
+    }
+
+    fn pieces(&self, ino: Ino) -> Option<Arc<dyn Pieces>> {
+        let partial = self.0.content_in_pieces(ino)?;
+        Some(Arc::new(PartialReader(partial)))
     }
 
     fn may_materialize(&self, caller: Caller) -> bool {

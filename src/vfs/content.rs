@@ -1,5 +1,6 @@
 //! An open inode: its backing file while it is open, and whether its content is dirty.
 
+use super::host::Pieces;
 use crate::sync::member::Ino;
 use parking_lot::RwLock;
 use std::fs::File;
@@ -36,6 +37,8 @@ pub(super) struct Content {
     pub file: Option<Arc<File>>,
     /// The file is open for writing.
     pub writable: bool,
+    /// What its handles read while there is no file.
+    pub pieces: Option<Arc<dyn Pieces>>,
 }
 
 impl OpenInode {
@@ -107,7 +110,7 @@ impl OpenInode {
 impl Content {
     pub fn set_file(&mut self, file: File, writable: bool) -> Arc<File> {
         let file = Arc::new(file);
-        (self.file, self.writable) = (Some(file.clone()), writable);
+        (self.file, self.writable, self.pieces) = (Some(file.clone()), writable, None);
         file
     }
 

@@ -48,7 +48,7 @@ pub(super) struct Handles {
 }
 
 impl Handles {
-    fn insert(&self, handle: Handle) -> FileId {
+    pub fn insert(&self, handle: Handle) -> FileId {
         let id = FileId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         self.by_id.write().insert(id, Arc::new(handle));
         id
@@ -87,6 +87,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
             if !mode.truncate {
                 self.check_may_materialize(caller, ino)?;
+                if let Some(file) = self.open_in_pieces(ino, mode) {
+                    return Ok(file);
+                }
                 self.wait_for_content(ino, deadline)?;
             }
             self.untold.wait(ino, deadline);
@@ -209,6 +212,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let handle = self.handles.get(id)?;
         if !handle.mode.read && !handle.mode.write {
             return Err(VfsError::BadHandle);
+        }
+        if let Some(pieces) = self.pieces_to_read(&handle.open) {
+            let read = pieces.read_at(offset, buffer, Instant::now() + MATERIALIZE_WAIT_MAX);
+            return read.map_err(|_| VfsError::NotMaterialized);
         }
         let Some(file) = self.file_to_read(&handle.open)? else { return Ok(0) };
         let mut done = 0;

@@ -5,6 +5,7 @@ use crate::sync::WriteError;
 use crate::sync::member::{Effects, Ino};
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Backing files, by number. One file holds one inode's content.
@@ -50,6 +51,21 @@ pub struct Space {
     pub nodes_free: u64,
 }
 
+/// A content that is fetched in pieces as it is read.
+pub trait Pieces: Send + Sync {
+    /// Its bytes, here or not.
+    fn length(&self) -> u64;
+
+    /// Tells whether a range can be read without a wait.
+    fn has(&self, offset: u64, length: u64) -> bool;
+
+    /// Reads into `buffer`, and waits for what is missing; fewer bytes than asked for only at the end.
+    ///
+    /// # Errors
+    /// [`NotMaterialized`] at the deadline, and where it cannot be had.
+    fn read_at(&self, offset: u64, buffer: &mut [u8], deadline: Instant) -> Result<usize, NotMaterialized>;
+}
+
 /// The process around a volume.
 pub trait Host: Send + Sync {
     /// Fetches an inode's content and waits for it, holding no lock of the volume's.
@@ -57,6 +73,11 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// [`NotMaterialized`] at the deadline.
     fn wait_materialized(&self, ino: Ino, deadline: Instant) -> Result<(), NotMaterialized>;
+
+    /// The content of an open inode that is elsewhere, to be read in pieces; none where it is to be waited for.
+    fn pieces(&self, _ino: Ino) -> Option<Arc<dyn Pieces>> {
+        None
+    }
 
     /// Whether content that is elsewhere is fetched for this caller.
     fn may_materialize(&self, _caller: Caller) -> bool {

@@ -8,6 +8,7 @@ use super::attributes::Stat;
 use super::content::{Content, OpenInode};
 use super::error::VfsError;
 use super::host::ContentFiles;
+use super::piecewise::copy_pieces;
 use super::volume::Volume;
 use crate::model::{Body, Timestamp};
 use crate::sync::Store;
@@ -95,7 +96,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 Ok(file)
             }
             // What a pending op still needs stays in the old file.
-            _ => self.fresh_file(open.ino, content),
+            _ => self.fresh_file(open.ino, content, keep),
         }
     }
 
@@ -106,10 +107,17 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    /// Gives the inode an empty backing file, with its dirty mark.
-    fn fresh_file(&self, ino: Ino, content: &mut Content) -> Result<Arc<File>, VfsError> {
+    /// Gives the inode an empty backing file, with its dirty mark. What its handles read in pieces is in it, if that is
+    /// to be kept.
+    fn fresh_file(&self, ino: Ino, content: &mut Content, keep: Keep) -> Result<Arc<File>, VfsError> {
         let number = self.replica.lock().allocate_file();
         let file = self.files.create(number)?;
+        if let Some(pieces) = content.pieces.as_ref().filter(|_| keep == Keep::Content)
+            && let Err(error) = copy_pieces(&**pieces, &file)
+        {
+            self.remove_files(vec![number]);
+            return Err(error);
+        }
         if let Err(error) = self.work(|replica| Ok(((), replica.set_backing(ino, number)?))) {
             self.remove_files(vec![number]);
             return Err(error);
@@ -129,6 +137,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 if let Some(shared) = shared.filter(|_| keep == Keep::Content) {
                     // A pending op needs the bytes that the last name went with.
                     std::io::copy(&mut self.files.open_read(shared)?, &mut &file)?;
+                } else if let Some(pieces) = content.pieces.as_ref().filter(|_| keep == Keep::Content) {
+                    copy_pieces(&**pieces, &file)?;
                 }
                 self.orphans.update(ino, |orphan| {
                     (orphan.file, orphan.owns_file) = (Some(number), true);

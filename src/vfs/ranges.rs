@@ -3,6 +3,7 @@
 use super::error::VfsError;
 use super::handles::FileId;
 use super::host::ContentFiles;
+use super::piecewise::seek_in_pieces;
 use super::prepare::Keep;
 use super::settings::Caller;
 use super::volume::Volume;
@@ -71,6 +72,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::PastEnd`] where there is none.
     pub fn seek(&self, id: FileId, offset: u64, what: Seek) -> Result<u64, VfsError> {
         let handle = self.handles.get(id)?;
+        if let Some(pieces) = self.pieces_to_read(&handle.open) {
+            return seek_in_pieces(&*pieces, offset, what);
+        }
         let file = self.file_to_read(&handle.open)?.ok_or(VfsError::PastEnd)?;
         Ok(rustix::fs::seek(
             &file,
@@ -95,6 +99,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let (source, target) = (self.handles.get(from)?, self.handles.get(to)?);
         if !source.mode.read || !target.mode.write {
             return Err(VfsError::BadHandle);
+        }
+        if self.pieces_to_read(&source.open).is_some() {
+            // The kernel reads and writes then.
+            return Err(VfsError::Unsupported);
         }
         let Some(source_file) = self.file_to_read(&source.open)? else { return Ok(0) };
         let copied = {

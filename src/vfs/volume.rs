@@ -149,8 +149,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let by_file = attributes.detached || attributes.node.is_unshared() || waits();
         let file = content.as_deref().and_then(|content| content.file.as_ref());
         let dirty = content.as_deref().is_some_and(|content| content.dirty);
+        let pieces = content.as_deref().and_then(|content| content.pieces.as_ref());
         match file {
             Some(file) if is_file && (dirty || by_file) => stat.overlay(&file.metadata()?),
+            None if is_file && by_file && pieces.is_some() => {
+                stat.size = pieces.map_or(0, |pieces| pieces.length());
+            }
             None if is_file && by_file => match self.backing_number(ino) {
                 Some(number) => stat.overlay(&self.files.open_read(number)?.metadata()?),
                 None => (stat.size, stat.blocks) = (0, 0),
@@ -224,7 +228,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             self.load(ino, &mut content);
             // From now on remote content leaves the inode alone, but until now it may have been swapped.
             if !content.dirty {
-                content.file = None;
+                (content.file, content.pieces) = (None, None);
             }
         }
         open

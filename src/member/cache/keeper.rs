@@ -1,6 +1,7 @@
 //! Keeps the limit: counts what is here, and evicts what was used longest ago.
 
 use super::index::Index;
+use super::pieces::Partial;
 use super::unread::UnreadLog;
 use crate::member::shared::Shared;
 use crate::model::{NodeId, Timestamp};
@@ -10,6 +11,7 @@ use crate::vfs::ContentFiles;
 use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,9 @@ pub struct Cache {
     touched: Mutex<HashSet<Ino>>,
     /// On their way here, in bytes.
     arriving: AtomicU64,
+    /// In contents that are not whole.
+    pub(super) partial_bytes: AtomicU64,
+    pub(super) partials: Mutex<Vec<Arc<Partial>>>,
     /// Everything that was here at the start is counted.
     counted: AtomicBool,
     noted: Mutex<Option<Instant>>,
@@ -69,8 +74,9 @@ impl Cache {
 
     /// What contents take here, in files and bytes.
     pub fn usage(&self) -> (u64, u64) {
+        let partial = self.partial_bytes.load(Ordering::SeqCst);
         let index = self.index.lock();
-        (index.files(), index.bytes())
+        (index.files(), index.bytes() + partial)
     }
 
     /// Counts bytes as on their way.
@@ -182,13 +188,28 @@ impl Shared {
         }
         let _evicting = self.cache.evicting.lock();
         self.take_changes();
-        let over = self.bytes_over(bytes);
+        let mut over = self.bytes_over(bytes);
+        if over > 0 {
+            self.cache.drop_closed_partials();
+            over = self.bytes_over(bytes);
+        }
         if over == 0 || self.evict_oldest(over) >= over { Ok(()) } else { Err(NoRoom) }
+    }
+
+    /// Refuses bytes that would take the last room on the device.
+    pub(super) fn check_room(&self, bytes: u64) -> std::io::Result<()> {
+        match free_space(self.volume().files().root()) {
+            Ok(room) if !room.remote_content_may_use(bytes) => {
+                Err(std::io::Error::from_raw_os_error(libc::ENOSPC))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What is too much once so many bytes have come.
     fn bytes_over(&self, bytes: u64) -> u64 {
-        let coming = self.cache.arriving.load(Ordering::SeqCst) + bytes;
+        let partial = self.cache.partial_bytes.load(Ordering::SeqCst);
+        let coming = self.cache.arriving.load(Ordering::SeqCst) + partial + bytes;
         let used = self.cache.index.lock().bytes();
         let over_limit = self.cache.limit.map_or(0, |limit| (used + coming).saturating_sub(limit));
         let over_device = match free_space(self.volume().files().root()) {

@@ -5,7 +5,8 @@
 //! leaves no room for it, and what was used longest ago goes as soon as it may; what is fetched without a reader
 //! waits for room. Use is counted in memory and noted in the store now and then: no read writes.
 //!
-//! [`Index`] counts, [`Cache`] keeps the limit, `demand` fetches what somebody waits for, `walk` goes through trees,
+//! [`Index`](index::Index) counts, [`Cache`] keeps the limit, `demand` fetches what somebody waits for, `pieces` as much of it
+//! as is read, `walk` goes through trees,
 //! `commands` answers `pin`, `unpin`, `evict` and `prefetch`.
 
 mod commands;
@@ -13,9 +14,11 @@ mod demand;
 mod index;
 mod keeper;
 mod kept_from;
+mod pieces;
 mod unread;
 mod walk;
 
 pub use demand::Demand;
 pub use keeper::{Cache, NoRoom};
 pub use kept_from::KeptFrom;
+pub use pieces::PartialReader;

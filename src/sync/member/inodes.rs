@@ -113,6 +113,7 @@ impl<S: Store> Replica<S> {
             return Effects::default();
         }
         self.state.open.remove(&ino);
+        self.state.presence.in_pieces.remove(&ino);
         let over = self.inode(ino).is_some_and(|inode| inode.detached) && !self.is_dirty(ino);
         if !over {
             return Effects::default();
@@ -230,6 +231,11 @@ impl<S: Store> Work<'_, S> {
 
     pub fn known_ino_of(&self, node: NodeId) -> Option<Ino> {
         self.read(&keys::ino_of(node))
+    }
+
+    /// Nodes that have an inode: the kernel may have been told of them.
+    pub fn known_nodes(&self) -> std::collections::BTreeSet<NodeId> {
+        self.txn.scan_prefix(keys::INO_OF).map(|(key, _)| keys::node_of(&key)).collect()
     }
 
     pub fn ino_of(&mut self, node: NodeId) -> Ino {

@@ -40,6 +40,8 @@ pub const WANTED: u8 = b'W';
 pub const EMBRYO: u8 = b'E';
 pub const MEMBER: u8 = b'X';
 pub const INODE: u8 = b'I';
+/// The inos of all nodes that have one.
+pub const INO_OF: &[u8] = b"N";
 pub const SEALED: &[u8] = b"C";
 pub const UNSHARED: &[u8] = b"U";
 pub const KEPT: u8 = b'A';

@@ -215,7 +215,8 @@ impl<S: Store> Work<'_, S> {
         let old = before.or(renumbered.as_ref()).and_then(Node::manifest);
         let stays = old.is_some_and(|old| old.same_content(manifest)) || holds_as_backing(&inode, manifest);
         let dirty = self.txn.get(&keys::dirty(ino)).is_some();
-        if !stays && (dirty || (self.is_held(ino) && old.is_some_and(|old| holds(&inode, old)))) {
+        let has = |old: &Manifest| holds(&inode, old) || self.reads_in_pieces(ino, old);
+        if !stays && (dirty || (self.is_held(ino) && old.is_some_and(has))) {
             self.detach(ino);
         }
     }

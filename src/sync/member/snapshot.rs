@@ -4,6 +4,7 @@
 //! never shown.
 
 use super::keys::{self, Slot};
+use super::presence::Fetching;
 use super::session::{Arriving, Phase, SameSpace};
 use super::state::{LocalError, Work};
 use crate::model::{Node, NodeId};
@@ -11,6 +12,8 @@ use crate::ops::{Change, TreeMut};
 use crate::sync::kv::{Kv, Pair, Store};
 use crate::sync::rows::RowTreeMut;
 use crate::wire::{Row, decode, decode_row_key};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 impl<S: Store> Work<'_, S> {
     pub fn begin_snapshot(&mut self) {
@@ -51,39 +54,53 @@ impl<S: Store> Work<'_, S> {
         (self.state.session.snapshot, self.state.session.phase) = (None, Phase::Live);
         self.state.doubts_position = false;
         self.txn.remove(keys::meta("early"));
-        let (rows, nodes) = self.differences(before, self.state.slot);
+        let Differences { rows, nodes, fresh } = self.differences(before, self.state.slot);
         self.effects.changed.extend(rows);
         self.follow_content(nodes);
-        self.note_places();
+        fresh.into_iter().for_each(|node| self.want(node));
+        self.look_below_pins();
         self.give_up_ready();
         self.clear(before);
         self.effects.journal_grew = true;
         Ok(())
     }
 
-    /// Rows that differ between two slots, and the nodes among them with both their rows.
-    #[allow(clippy::type_complexity, reason = "a pair used once, named where it is taken apart")]
-    fn differences(&self, old: Slot, new: Slot) -> (Vec<Row>, Vec<(NodeId, Option<Node>, Option<Node>)>) {
-        let (mut rows, mut nodes) = (Vec::new(), Vec::new());
-        let mut note = |key: &[u8], before: Option<Vec<u8>>, now: Option<Vec<u8>>| {
-            let row = decode_row_key(&key[2..]).expect("keys of ours decode");
-            if let Row::Node(id) = row {
-                nodes.push((id, before.as_deref().map(read_node), now.as_deref().map(read_node)));
+    /// What differs between two slots. A newcomer's whole tree does: of what nobody here has been told only the ids
+    /// are kept, and those only where their contents are to be fetched.
+    fn differences(&self, old: Slot, new: Slot) -> Differences {
+        let known: BTreeSet<NodeId> = self.known_nodes();
+        let fetches_all = self.state.presence.fetching == Fetching::All;
+        let mut found = Differences::default();
+        let (old, new) = (old.view(), new.view());
+        let mut before = self.txn.scan_prefix(&old).peekable();
+        let mut now = self.txn.scan_prefix(&new).peekable();
+        loop {
+            let order = match (before.peek(), now.peek()) {
+                (None, None) => return found,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((before, _)), Some((now, _))) => before[2..].cmp(&now[2..]),
+            };
+            let old_row = if order.is_le() { before.next() } else { None };
+            let new_row = if order.is_ge() { now.next() } else { None };
+            let key = old_row.as_ref().or(new_row.as_ref()).map(|(key, _)| key[2..].to_vec());
+            let row = decode_row_key(&key.unwrap_or_default()).expect("keys of ours decode");
+            let (old_row, new_row) = (old_row.map(|(_, value)| value), new_row.map(|(_, value)| value));
+            if old_row == new_row {
+                continue;
             }
-            rows.push(row);
-        };
-        for (key, before) in self.txn.scan_prefix(&old.view()) {
-            let now = self.txn.get(&[&new.view(), &key[2..]].concat());
-            if now.as_ref() != Some(&before) {
-                note(&key, Some(before), now);
+            let is_known = concerned(&row).is_none_or(|node| known.contains(&node));
+            match row {
+                Row::Node(id) if old_row.is_some() || is_known => {
+                    found.nodes.push((id, old_row.as_deref().map(read_node), new_row.as_deref().map(read_node)));
+                }
+                Row::Node(id) if fetches_all => found.fresh.push(id),
+                _ => {}
+            }
+            if is_known {
+                found.rows.push(row);
             }
         }
-        for (key, now) in self.txn.scan_prefix(&new.view()) {
-            if self.txn.get(&[&old.view(), &key[2..]].concat()).is_none() {
-                note(&key, None, Some(now));
-            }
-        }
-        (rows, nodes)
     }
 
     fn clear(&mut self, slot: Slot) {
@@ -91,6 +108,26 @@ impl<S: Store> Work<'_, S> {
             let rows: Vec<Vec<u8>> = self.txn.scan_prefix(&prefix).map(|(key, _)| key).collect();
             rows.into_iter().for_each(|key| self.txn.remove(key));
         }
+    }
+}
+
+/// What differs between two trees.
+#[derive(Default)]
+struct Differences {
+    /// Rows that somebody here may have been told of.
+    rows: Vec<Row>,
+    /// Nodes with both their rows.
+    nodes: Vec<(NodeId, Option<Node>, Option<Node>)>,
+    /// Nodes that are new and that nobody here has been told of.
+    fresh: Vec<NodeId>,
+}
+
+/// The node whose inode tells of a row.
+fn concerned(row: &Row) -> Option<NodeId> {
+    match row {
+        Row::Node(node) | Row::Place(node, _) | Row::Subdirectories(node) => Some(*node),
+        Row::Name(place) => Some(place.parent),
+        Row::Tombstone(_) | Row::Conflict(..) | Row::Copy(_) => None,
     }
 }
 

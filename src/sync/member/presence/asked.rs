@@ -2,7 +2,7 @@
 
 use super::super::inodes::holds;
 use super::super::keys;
-use super::super::records::{Ino, Inode};
+use super::super::records::{Ino, Inode, content_of};
 use super::super::state::{Effects, LocalError, Replica, Work};
 use super::Fetching;
 use crate::model::{Manifest, Node, NodeId};
@@ -131,6 +131,19 @@ impl<S: Store> Replica<S> {
         Some(Residence { manifest, here, ino })
     }
 
+    /// The content that an open inode's handles are to read in pieces from here on: its node's, where that is not here and
+    /// has so many bytes at least. Remote content leaves the inode alone then, as if it held the content.
+    pub fn read_in_pieces(&mut self, ino: Ino, bytes_min: u64) -> Option<(NodeId, Manifest)> {
+        if self.is_materialized(ino) || !self.state.open.contains_key(&ino) {
+            return None;
+        }
+        let node = self.inode(ino)?.node;
+        let manifest =
+            self.view().node(node)?.manifest().filter(|manifest| manifest.length >= bytes_min)?.clone();
+        self.state.presence.in_pieces.insert(ino, content_of(&manifest));
+        Some((node, manifest))
+    }
+
     /// Whether content that comes along with this op is kept: where all is fetched, below a pin, and where the file it
     /// goes to has content here.
     pub fn keeps_inline(&mut self, verb: &Verb) -> bool {
@@ -223,6 +236,11 @@ impl<S: Store> Work<'_, S> {
             dirty || self.inode(ino).is_some_and(|inode| holds(&inode, manifest))
         };
         Some(manifest.length).filter(|_| !self.known_ino_of(node).is_some_and(is_here))
+    }
+
+    /// Whether the inode's handles read this content in pieces.
+    pub fn reads_in_pieces(&self, ino: Ino, manifest: &Manifest) -> bool {
+        self.state.presence.in_pieces.get(&ino) == Some(&content_of(manifest))
     }
 
     /// Notes that an inode's backing file may be another from now on.

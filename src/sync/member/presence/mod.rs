@@ -19,9 +19,9 @@ pub use standing::NodeStanding;
 
 use super::keys;
 use super::records::Ino;
-use crate::model::NodeId;
+use crate::model::{Digest, NodeId};
 use crate::sync::kv::Kv;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a member fetches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(super) struct Presence {
     pub changed: BTreeSet<Ino>,
     /// Directories that have come to another place, and so perhaps below a pin.
     pub moved: BTreeSet<NodeId>,
+    /// What the handles of these open inodes read in pieces: no backing file holds it.
+    pub in_pieces: BTreeMap<Ino, Digest>,
 }
 
 impl Presence {

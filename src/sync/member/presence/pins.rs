@@ -129,6 +129,13 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// The tree is another than it was: what is pinned is to be looked through.
+    pub fn look_below_pins(&mut self) {
+        let pins = self.txn.scan_prefix(&[keys::PIN]).map(|(key, _)| keys::node_of(&key));
+        let pins: Vec<NodeId> = pins.collect();
+        self.state.presence.moved.extend(pins);
+    }
+
     pub fn note_moved(&mut self, node: NodeId) {
         if !self.state.presence.has_pins {
             return;
