@@ -92,7 +92,11 @@ impl<S: Store> Work<'_, S> {
             let is_known = concerned(&row).is_none_or(|node| known.contains(&node));
             match row {
                 Row::Node(id) if old_row.is_some() || is_known => {
-                    found.nodes.push((id, old_row.as_deref().map(read_node), new_row.as_deref().map(read_node)));
+                    found.nodes.push((
+                        id,
+                        old_row.as_deref().map(read_node),
+                        new_row.as_deref().map(read_node),
+                    ));
                 }
                 Row::Node(id) if fetches_all => found.fresh.push(id),
                 _ => {}
