@@ -48,7 +48,7 @@ must 300 "the tree does not come" test -e "$B/large"
 step "there in $(((${EPOCHREALTIME/./} - began) / 1000)) ms, $(($(bytes_down b) / 1024)) KiB"
 same "$(find "$B" -type f | wc -l)" "$((FILES + 1))" "files"
 step "listed after $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
-same "$(find "$B" -type f -printf '%s\n' | awk '{ sum += $1 } END { printf "%d", sum }')" $((FILES * 105 * 1024 + 20 * MIB)) "bytes"
+same "$(find "$B" -type f -printf '%s\n' | awk '{ sum += $1 } END { printf "%.0f", sum }')" $((FILES * 105 * 1024 + 20 * MIB)) "bytes"
 step "sizes and times read after $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
 expect 0 fl b sync "$B" --timeout "$SYNC_TIMEOUT"
 
