@@ -124,8 +124,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         let privileged = self.settings.shown_as.is_none();
         let has_prefix = |prefix: &[u8]| name.starts_with(prefix);
-        let is_privileged = || has_prefix(b"trusted.") || has_prefix(b"security.") || acl::is_acl(name);
-        if !has_prefix(b"user.") && !(privileged && is_privileged()) {
+        let is_of_root = || has_prefix(b"trusted.") || has_prefix(b"security.") || acl::is_acl(name);
+        let is_kept = has_prefix(b"user.") || (privileged && is_of_root());
+        if !is_kept {
             return Err(VfsError::Unsupported);
         }
         if name.ends_with(b".") && name.iter().filter(|byte| **byte == b'.').count() == 1 {
