@@ -49,6 +49,7 @@ mod collect;
 mod guard;
 mod verify;
 mod helper;
+mod repeat;
 
 use args::{Command, Program};
 use clap::Parser;
@@ -68,8 +69,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Runs the program `mount.fl0wfs` as mount(8) calls it.
 pub fn run_mount_helper(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // The daemon is this very program started again, with the arguments that `fl0wfs` takes.
-    if arguments.get(1).is_some_and(|first| first == mount::DAEMON_COMMAND) {
+    // The daemon and its repeater are this very program started again, with the arguments that `fl0wfs` takes.
+    let commands = [mount::DAEMON_COMMAND, crate::member::REPEATER_COMMAND];
+    if arguments.get(1).is_some_and(|first| commands.iter().any(|command| first == command)) {
         return run(arguments);
     }
     finish(helper::run(&arguments))
@@ -97,6 +99,7 @@ fn dispatch(command: Command) -> Result<Exit, CliError> {
         Command::Unpin(arguments) => cache::unpin(&arguments),
         Command::Evict(arguments) => cache::evict(&arguments),
         Command::Prefetch(arguments) => cache::prefetch(&arguments),
+        Command::Repeat(arguments) => repeat::run(&arguments),
     }
 }
 

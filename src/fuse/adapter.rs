@@ -5,15 +5,17 @@ use super::convert::{
     rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
 use super::executing::is_executed;
-use crate::model::{Body, Name};
+use super::watch::Stage;
+use crate::model::{Body, Kind, Name};
 use crate::sync::Store;
+use crate::sync::member::Ino;
 use crate::vfs::{
     Change, ContentFiles, Entry, FileId, NewNode, OpenMode, RenameMode, Seek, SetAttributes, Stat, VfsError,
     Volume, is_acl,
 };
 use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
     ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
     ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
@@ -52,6 +54,7 @@ const CAPABILITIES: [InitFlags; 9] = [
 /// Answers the kernel's requests from a volume.
 pub struct Adapter<S: Store, F: ContentFiles> {
     volume: Arc<Volume<S, F>>,
+    stage: Arc<Stage>,
     /// The kernel insists on opening directories.
     opens_directories: bool,
 }
@@ -61,8 +64,18 @@ where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
-    pub fn new(volume: Arc<Volume<S, F>>) -> Adapter<S, F> {
-        Adapter { volume, opens_directories: false }
+    pub fn new(volume: Arc<Volume<S, F>>, stage: Arc<Stage>) -> Adapter<S, F> {
+        Adapter { volume, stage, opens_directories: false }
+    }
+
+    /// For how long the kernel may remember where a name leads.
+    fn entry_ttl(&self, parent: INodeNo, name: &OsStr) -> Duration {
+        if self.stage.has(parent.0, name.as_bytes()) { Duration::ZERO } else { TTL }
+    }
+
+    /// An inode's attributes as the repeater is told them.
+    fn stat(&self) -> impl Fn(Ino) -> Option<FileAttr> + '_ {
+        |ino| self.volume.stat(ino).ok().as_ref().map(attributes)
     }
 
     /// Runs work on an inode's content: here, or in a thread of its own where it must wait for the content.
@@ -81,10 +94,12 @@ where
         new: NewNode,
         reply: ReplyEntry,
     ) {
+        let ttl = self.entry_ttl(parent, name);
         let (parent, name) = (ino(parent), name.as_bytes());
         self.volume.once(request_id(request), Change::Make((parent, name)), |done| {
             reply_entry(
                 reply,
+                ttl,
                 match done {
                     true => self.volume.lookup(parent, name),
                     false => self.volume.make(maker(request, umask), parent, name, new),
@@ -103,10 +118,32 @@ where
     }
 }
 
-fn reply_entry(reply: ReplyEntry, entry: Result<Stat, VfsError>) {
+fn reply_entry(reply: ReplyEntry, ttl: Duration, entry: Result<Stat, VfsError>) {
     match entry {
-        Ok(stat) => reply.entry(&TTL, &attributes(&stat), GENERATION),
+        Ok(stat) => reply.entry_with_ttls(&TTL, &ttl, &attributes(&stat), GENERATION),
         Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// What is on the stage is remembered for no time.
+fn reply_staged(reply: ReplyEntry, entry: Result<FileAttr, Errno>) {
+    match entry {
+        Ok(attributes) => reply.entry(&Duration::ZERO, &attributes, GENERATION),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+fn reply_staged_attributes(reply: ReplyAttr, staged: Result<FileAttr, Errno>) {
+    match staged {
+        Ok(attributes) => reply.attr(&Duration::ZERO, &attributes),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+fn reply_staged_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(errno) => reply.error(errno),
     }
 }
 
@@ -191,13 +228,19 @@ where
         Ok(())
     }
 
-    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match self.volume.lookup(ino(parent), name.as_bytes()) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if let Some(staged) = self.stage.lookup(request.pid(), parent.0, name.as_bytes(), self.stat()) {
+            return reply_staged(reply, staged);
+        }
+        let entry = self.volume.lookup(ino(parent), name.as_bytes());
+        // Order: what comes onto the stage after this look has the kernel forget what it gets here.
+        let ttl = self.entry_ttl(parent, name);
+        match entry {
             // The kernel may remember that there is nothing, as long as the directory is there.
             Err(VfsError::NotFound) if self.volume.is_live(ino(parent)) => {
-                reply.entry(&TTL, &no_such_name(), GENERATION);
+                reply.entry(&ttl, &no_such_name(), GENERATION);
             }
-            entry => reply_entry(reply, entry),
+            entry => reply_entry(reply, ttl, entry),
         }
     }
 
@@ -205,7 +248,10 @@ where
         self.volume.forget(ino(number));
     }
 
-    fn getattr(&self, _request: &Request, number: INodeNo, _handle: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, request: &Request, number: INodeNo, _handle: Option<FileHandle>, reply: ReplyAttr) {
+        if let Some(staged) = self.stage.attributes(request.pid(), number.0, self.stat()) {
+            return reply_staged_attributes(reply, staged);
+        }
         reply_attributes(reply, self.volume.stat(ino(number)));
     }
 
@@ -227,6 +273,9 @@ where
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        if let Some(staged) = self.stage.set_attributes(request.pid(), number.0, self.stat()) {
+            return reply_staged_attributes(reply, staged);
+        }
         let mode = mode.map(mode_bits);
         let (atime, mtime) = (atime.map(timestamp), mtime.map(timestamp));
         let set = SetAttributes { mode, uid, gid, size, atime, mtime };
@@ -257,6 +306,9 @@ where
         rdev: u32,
         reply: ReplyEntry,
     ) {
+        if let Some(staged) = self.stage.make(request.pid(), parent.0, name.as_bytes(), Kind::File) {
+            return reply_staged(reply, staged);
+        }
         let Some(body) = special_body(mode, rdev) else { return reply.error(Errno::EINVAL) };
         let new = NewNode { body, mode: mode_bits(mode) };
         self.make((request, umask), parent, name, new, reply);
@@ -271,11 +323,17 @@ where
         umask: u32,
         reply: ReplyEntry,
     ) {
+        if let Some(staged) = self.stage.make(request.pid(), parent.0, name.as_bytes(), Kind::Directory) {
+            return reply_staged(reply, staged);
+        }
         let new = NewNode { body: Body::Directory, mode: mode_bits(mode) };
         self.make((request, umask), parent, name, new, reply);
     }
 
     fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if let Some(staged) = self.stage.remove(request.pid(), parent.0, name.as_bytes()) {
+            return reply_staged_empty(reply, staged);
+        }
         let (parent, name) = (ino(parent), name.as_bytes());
         self.volume.once(request_id(request), Change::Drop((parent, name)), |done| {
             reply_empty(reply, if done { Ok(()) } else { self.volume.unlink(parent, name) });
@@ -283,6 +341,9 @@ where
     }
 
     fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if let Some(staged) = self.stage.remove(request.pid(), parent.0, name.as_bytes()) {
+            return reply_staged_empty(reply, staged);
+        }
         let (parent, name) = (ino(parent), name.as_bytes());
         self.volume.once(request_id(request), Change::Drop((parent, name)), |done| {
             reply_empty(reply, if done { Ok(()) } else { self.volume.remove_directory(parent, name) });
@@ -290,6 +351,9 @@ where
     }
 
     fn symlink(&self, request: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        if self.stage.refuse(request.pid()) {
+            return reply.error(Errno::EIO);
+        }
         let new = NewNode { body: Body::Symlink(target.as_os_str().as_bytes().to_vec()), mode: 0o777 };
         self.make((request, 0), parent, name, new, reply);
     }
@@ -304,6 +368,10 @@ where
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
+        let (old, new) = ((parent.0, name.as_bytes()), (new_parent.0, new_name.as_bytes()));
+        if let Some(staged) = self.stage.rename(request.pid(), old, new) {
+            return reply_staged_empty(reply, staged);
+        }
         let (from, to) = ((ino(parent), name.as_bytes()), (ino(new_parent), new_name.as_bytes()));
         let mode = match rename_mode(caller(request), flags) {
             Ok(mode) => mode,
@@ -317,10 +385,15 @@ where
     }
 
     fn link(&self, request: &Request, number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if self.stage.refuse(request.pid()) {
+            return reply.error(Errno::EIO);
+        }
+        let ttl = self.entry_ttl(parent, name);
         let (number, parent, name) = (ino(number), ino(parent), name.as_bytes());
         self.volume.once(request_id(request), Change::Link { ino: number, to: (parent, name) }, |done| {
             reply_entry(
                 reply,
+                ttl,
                 match done {
                     true => self.volume.stat(number),
                     false => self.volume.link(number, parent, name),
@@ -330,6 +403,11 @@ where
     }
 
     fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        match self.stage.open(request.pid(), number.0) {
+            Some(Ok((handle, flags))) => return reply.opened(handle, flags),
+            Some(Err(errno)) => return reply.error(errno),
+            None => {}
+        }
         let mode = open_mode(flags.0);
         let (caller, request) = (caller(request), request_id(request));
         if let Some((file, _)) = self.volume.opened_before(request) {
@@ -362,6 +440,15 @@ where
         flags: i32,
         reply: ReplyCreate,
     ) {
+        match self.stage.make(request.pid(), parent.0, name.as_bytes(), Kind::File) {
+            Some(Ok(attributes)) => {
+                let (handle, flags) = self.stage.handle();
+                return reply.created(&Duration::ZERO, &attributes, GENERATION, handle, flags);
+            }
+            Some(Err(errno)) => return reply.error(errno),
+            None => {}
+        }
+        let ttl = self.entry_ttl(parent, name);
         let open = open_mode(flags);
         let place = (ino(parent), name.as_bytes());
         let (maker, request) = (maker(request, umask), request_id(request));
@@ -378,7 +465,7 @@ where
                 Ok((stat, file)) => {
                     volume.keep_handle(request, file, stat.ino, open);
                     let handle = FileHandle(file.0);
-                    reply.created(&TTL, &attributes(&stat), GENERATION, handle, open_flags(open));
+                    reply.created(&ttl, &attributes(&stat), GENERATION, handle, open_flags(open));
                 }
                 Err(error) => reply.error(errno(&error)),
             }
@@ -446,7 +533,10 @@ where
         _lock_owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        reply_empty(reply, self.volume.flush(id(handle)));
+        match self.stage.is_staged_handle(handle) {
+            true => reply.ok(),
+            false => reply_empty(reply, self.volume.flush(id(handle))),
+        }
     }
 
     fn release(
@@ -459,6 +549,9 @@ where
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        if self.stage.is_staged_handle(handle) {
+            return reply.ok();
+        }
         self.volume.close(id(handle));
         reply.ok();
     }
@@ -508,7 +601,8 @@ where
             // What vanished between listing and asking is left out.
             let Ok(stat) = self.volume.stat(entry.ino) else { return false };
             let name = OsStr::from_bytes(&entry.name);
-            reply.add(INodeNo(entry.ino.0), entry.cookie, name, &TTL, &attributes(&stat), GENERATION)
+            let ttl = self.entry_ttl(number, name);
+            reply.add(INodeNo(entry.ino.0), entry.cookie, name, &ttl, &attributes(&stat), GENERATION)
         });
         match filled {
             Ok(()) => reply.ok(),

@@ -15,6 +15,7 @@ mod convert;
 mod executing;
 mod invalidate;
 mod mount;
+pub mod watch;
 
 pub use adapter::Adapter;
 pub use invalidate::{Invalidated, Invalidator};

@@ -3,6 +3,7 @@
 use super::adapter::Adapter;
 use super::attach::{attach, detach};
 use super::conversation::{self, Device};
+use super::watch::{Held, Stage};
 use crate::sync::Store;
 use crate::vfs::{ContentFiles, Volume};
 use fuser::{BackgroundSession, Config, Notifier, SessionACL};
@@ -65,14 +66,19 @@ pub struct Mount {
 ///
 /// # Errors
 /// Those of `mount(2)`, and where `/dev/fuse` or `fusermount3` cannot be used.
-pub fn mount<S, F>(volume: Arc<Volume<S, F>>, directory: &Path, options: &MountOptions) -> io::Result<Mount>
+pub fn mount<S, F>(
+    volume: Arc<Volume<S, F>>,
+    stage: Arc<Stage>,
+    directory: &Path,
+    options: &MountOptions,
+) -> io::Result<Mount>
 where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
     let directory = directory.canonicalize()?;
     let device = Device { device: attach(&directory, options)?, resumed: false };
-    converse(volume, device, directory, options)
+    converse(volume, stage, device, directory, options)
 }
 
 /// Goes on with a mount whose process has died. `directory` is not looked at: nobody would answer.
@@ -81,6 +87,7 @@ where
 /// Those of the device; `InvalidData` where what was handed over is not enough.
 pub fn take_over<S, F>(
     volume: Arc<Volume<S, F>>,
+    stage: Arc<Stage>,
     device: OwnedFd,
     directory: &Path,
     options: &MountOptions,
@@ -89,11 +96,12 @@ where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
-    converse(volume, Device { device, resumed: true }, directory.to_owned(), options)
+    converse(volume, stage, Device { device, resumed: true }, directory.to_owned(), options)
 }
 
 fn converse<S, F>(
     volume: Arc<Volume<S, F>>,
+    stage: Arc<Stage>,
     device: Device,
     directory: PathBuf,
     options: &MountOptions,
@@ -102,7 +110,7 @@ where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
-    let adapter = Adapter::new(volume.clone());
+    let adapter = Adapter::new(volume.clone(), stage);
     let session = conversation::begin(adapter, &device, options, volume.ledger())?;
     Ok(Mount { session: ManuallyDrop::new(session.spawn()?), device: device.device, directory })
 }
@@ -116,6 +124,14 @@ impl Mount {
     /// The device on which the kernel asks. Whoever holds it keeps the mount alive.
     pub fn device(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
+    }
+
+    /// Asks the kernel what it holds.
+    ///
+    /// # Errors
+    /// Where no descriptor can be had.
+    pub fn held(&self) -> io::Result<Held> {
+        Ok(Held::new(self.device.try_clone()?))
     }
 
     /// Tells whether somebody unmounted it, and every request has been answered.

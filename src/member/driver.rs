@@ -191,8 +191,8 @@ impl Driver {
     }
 
     fn follow(&mut self, effects: Effects, announced: Announced) {
-        let Effects { changed, removed_files, wants_content, outputs, .. } = effects;
-        self.shared.tell_kernel(changed);
+        let Effects { changed, sights, removed_files, wants_content, outputs, .. } = effects;
+        self.shared.tell_kernel(changed, sights);
         self.shared.volume().told(announced);
         self.shared.volume().remove_files(removed_files);
         if wants_content {

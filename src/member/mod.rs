@@ -46,6 +46,7 @@ mod standing;
 mod versions;
 mod undo;
 mod visit;
+mod watchers;
 
 pub use cache::KeptFrom;
 pub use link::LinkState;
@@ -57,3 +58,4 @@ pub use serve_visit::state_of as visit_state_of;
 pub use shared::Shared;
 pub use standing::Standing;
 pub use visit::VisitError;
+pub use watchers::REPEATER_COMMAND;

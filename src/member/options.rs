@@ -33,6 +33,8 @@ pub struct Options {
     pub cache_bytes: Option<u64>,
     /// Programs that get nothing fetched.
     pub kept_from: KeptFrom,
+    /// Programs that watch files and directories are told nothing of remote work.
+    pub silent: bool,
 }
 
 /// A smaller cache would hold next to nothing.
@@ -119,7 +121,7 @@ impl Options {
             return Ok(());
         }
         match name {
-            "state" | "ignore" | "conflict" | "content" | "cache-size" | "no-materialize" => {
+            "state" | "ignore" | "conflict" | "content" | "cache-size" | "no-materialize" | "notify" => {
                 return self.take_value(name, value.unwrap_or_default());
             }
             _ => {}
@@ -161,6 +163,12 @@ impl Options {
             ("conflict", other) => {
                 let value = other.to_owned();
                 Err(OptionError::BadValue { option: "conflict", value, takes: "copy or hold" })
+            }
+            ("notify", "on") => Ok(self.silent = false),
+            ("notify", "off") => Ok(self.silent = true),
+            ("notify", "") => Err(OptionError::NeedsValue("notify")),
+            ("notify", other) => {
+                Err(OptionError::BadValue { option: "notify", value: other.to_owned(), takes: "on or off" })
             }
             ("content", "eager") => self.set_fetching(Fetching::All),
             ("content", "lazy") => self.set_fetching(Fetching::Asked),
@@ -309,6 +317,8 @@ mod tests {
             ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
             (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
             ("ignore=/home/me/list", Options { ignore: Some("/home/me/list".into()), ..default() }),
+            ("notify=off", Options { silent: true, ..default() }),
+            ("notify=off,notify=on", default()),
             (",,ro,", Options { read_only: true, ..default() }),
         ];
         for (list, expected) in cases {
@@ -335,6 +345,8 @@ mod tests {
             ("rw,rainbow", "unknown mount option \"rainbow\""),
             ("big=1", "unknown mount option \"big\""),
             ("ro=1", "the mount option ro takes no value"),
+            ("notify", "notify needs a value"),
+            ("notify=no", "it takes on or off"),
             ("state", "the mount option state needs a value, as in state=..."),
             ("state=relative", "it takes an absolute path"),
             ("ignore=relative", "the mount option ignore; it takes an absolute path"),

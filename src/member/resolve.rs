@@ -70,7 +70,7 @@ fn settle(shared: &Shared, request: &ResolveRequest) -> Result<Vec<ConflictRepor
     };
     let (announced, effects) = settled.map_err(|error| refused(&meant, request, error))?;
     made.files.clear();
-    shared.tell_kernel(effects.changed);
+    shared.tell_kernel(effects.changed, effects.sights);
     volume.told(announced);
     volume.remove_files(effects.removed_files);
     if effects.wants_content {

@@ -10,13 +10,14 @@ use super::remote::Remote;
 use super::reserved::ReservedStore;
 use super::shared::{Kernel, MemberHost, MemberReplica, MemberVolume, Shared};
 use super::standing::Trouble;
+use super::watchers::{Telling, Watchers};
 use crate::fuse::{self, Invalidator, Mount, MountOptions};
 use crate::model::{MemberName, Owner};
 use crate::net::Identity;
 use crate::rebase::Policy;
 use crate::store::{BackingFiles, BootId, Reserve, RocksStore, StateDirectory, StoreError, StoreRole};
 use crate::sync::WriteError;
-use crate::sync::member::{Fetching, Replica};
+use crate::sync::member::{Fetching, Replica, Sight};
 use crate::vfs::{self, InUse, LastEnd, Ledger, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
@@ -58,6 +59,8 @@ pub struct MemberOptions {
     pub cache_bytes: Option<u64>,
     /// Programs that get nothing fetched.
     pub kept_from: KeptFrom,
+    /// Watchers of files and directories are told of remote work.
+    pub notify: bool,
 }
 
 /// What an earlier process of the same mount left for this one.
@@ -85,6 +88,7 @@ pub enum MemberError {
 pub struct Running {
     shared: Arc<Shared>,
     mount: Mount,
+    telling: Telling,
     driver: thread::JoinHandle<()>,
     captures: thread::JoinHandle<()>,
     quiet: (std::sync::mpsc::Sender<()>, thread::JoinHandle<()>),
@@ -139,7 +143,7 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
     }
     let mut lists = OwnLists::new(options.ignore.clone());
     lists.refresh(&volume);
-    let mount = mount(options, device, &shared, &volume)?;
+    let (mount, telling) = mount(options, device, &shared, &volume)?;
     let driver = Driver::new(shared.clone(), received);
     let driver = thread::Builder::new().name("driver".into()).spawn(move || driver.run())?;
     let capturing = volume.clone();
@@ -151,7 +155,7 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
         .spawn(move || check_quiet(&tended, &volume, lists, &stopped))?;
     runtime.spawn(link::run(options.remote.clone(), options.identity.clone(), shared.clone(), events));
     let quiet = (stop_quiet, quiet);
-    Ok(Running { shared, mount, driver, captures, quiet, runtime, _state: state })
+    Ok(Running { shared, mount, telling, driver, captures, quiet, runtime, _state: state })
 }
 
 impl Running {
@@ -183,6 +187,8 @@ impl Running {
     }
 
     fn end(self) -> Result<(), MemberError> {
+        // Order: before the mount ends, which is busy while a call on it is made.
+        self.telling.end();
         let unmounted = if self.mount.is_over() { self.mount.wait() } else { self.mount.unmount() };
         let volume = self.shared.volume();
         if let Err(error) = volume.capture_all(Instant::now() + LAST_CAPTURE) {
@@ -237,12 +243,14 @@ fn mount(
     device: Option<OwnedFd>,
     shared: &Arc<Shared>,
     volume: &Arc<MemberVolume>,
-) -> Result<Mount, MemberError> {
+) -> Result<(Mount, Telling), MemberError> {
+    let watchers = Watchers::new(options, volume);
+    let stage = watchers.stage().clone();
     let failed = |source| MemberError::Mount { directory: options.directory.clone(), source };
     let (served, directory, how) = (volume.clone(), &options.directory, &options.mount);
     let mount = match device {
-        Some(device) => fuse::take_over(served, device, directory, how),
-        None => fuse::mount(served, directory, how),
+        Some(device) => fuse::take_over(served, stage, device, directory, how),
+        None => fuse::mount(served, stage, directory, how),
     };
     let mount = mount.map_err(failed)?;
     if volume.is_kernel_behind() {
@@ -251,19 +259,23 @@ fn mount(
         Invalidator::forget_all(&mount, volume.known_inodes(), move || told.told(announced))?;
     }
     let invalidator = Invalidator::start(mount.notifier(), volume)?;
-    shared.set_kernel(Box::new(MountedKernel { invalidator }));
-    Ok(mount)
+    let telling = watchers.start(&mount, volume, &options.directory)?;
+    shared.set_kernel(Box::new(MountedKernel { invalidator, watchers }));
+    Ok((mount, telling))
 }
 
 struct MountedKernel {
     invalidator: Invalidator,
+    watchers: Watchers,
 }
 
 impl Kernel for MountedKernel {
-    fn forget_rows(&self, rows: Vec<Row>) {
+    fn tell(&self, rows: Vec<Row>, sights: Vec<Sight>) {
+        let prepared = self.watchers.prepare(sights);
         if !self.invalidator.invalidate(rows).wait(INVALIDATION_PATIENCE) {
             tracing::warn!("the kernel takes long to forget what remote work changed");
         }
+        self.watchers.release(prepared);
     }
 }
 

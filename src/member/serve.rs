@@ -84,6 +84,7 @@ pub fn run(
         fetching: options.fetching,
         cache_bytes: options.cache_bytes,
         kept_from: options.kept_from.clone(),
+        notify: !options.silent,
     };
     let running = start(&options, handover)?;
     let (stop, stopped) = stop_on_signals(running.runtime())?;

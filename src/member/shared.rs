@@ -13,7 +13,7 @@ use crate::model::{ChunkId, Role, SpaceName};
 use crate::net::Connection;
 use crate::store::{Reserve, free_space};
 use crate::sync::WriteError;
-use crate::sync::member::{Effects, Ino, Replica};
+use crate::sync::member::{Effects, Ino, Replica, Sight};
 use crate::vfs::{Announced, Caller, Host, NotMaterialized, Pieces, Space, Volume};
 use crate::wire::{ContentRequest, Hello, Row};
 use parking_lot::{Condvar, Mutex};
@@ -36,8 +36,8 @@ pub type MemberReplica = Replica<ReservedStore>;
 
 /// Tells the kernel what remote work changed.
 pub trait Kernel: Send + Sync {
-    /// Returns once the kernel's copies of these rows are gone.
-    fn forget_rows(&self, rows: Vec<Row>);
+    /// Returns once the kernel's copies of these rows are gone. Watchers hear of it later.
+    fn tell(&self, rows: Vec<Row>, sights: Vec<Sight>);
 }
 
 pub struct Shared {
@@ -153,9 +153,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn tell_kernel(&self, rows: Vec<Row>) {
-        if let Some(kernel) = self.kernel.get().filter(|_| !rows.is_empty()) {
-            kernel.forget_rows(rows);
+    pub(super) fn tell_kernel(&self, rows: Vec<Row>, sights: Vec<Sight>) {
+        if let Some(kernel) = self.kernel.get().filter(|_| !rows.is_empty() || !sights.is_empty()) {
+            kernel.tell(rows, sights);
         }
     }
 
@@ -318,7 +318,7 @@ impl Shared {
 
     /// Does what follows from local ops that nobody made through the kernel.
     pub(super) fn follow_local(&self, effects: Effects, announced: Announced) {
-        self.tell_kernel(effects.changed);
+        self.tell_kernel(effects.changed, effects.sights);
         self.volume().told(announced);
         self.volume().remove_files(effects.removed_files);
         if effects.wants_content {
@@ -371,7 +371,7 @@ impl Host for MemberHost {
         if !effects.changed.is_empty() {
             // The caller serves the kernel, which must not wait for itself.
             let shared = self.0.clone();
-            self.0.runtime.spawn_blocking(move || shared.tell_kernel(effects.changed));
+            self.0.runtime.spawn_blocking(move || shared.tell_kernel(effects.changed, effects.sights));
         }
     }
 

@@ -105,7 +105,8 @@ fn try_start(options: VisitOptions) -> Result<Visiting, VisitError> {
     let (shared, volume) = open(&options, &lock, runtime.handle())?;
     read_log(&asker, (None, Some(sequence)), |entries| Ok(volume.replica().look_at(entries)?))?;
     let failed = |source| MemberError::Mount { directory: options.directory.clone(), source };
-    let mount = fuse::mount(volume, &options.directory, &(options.mount)(sequence)).map_err(failed)?;
+    let mount = fuse::mount(volume, Arc::default(), &options.directory, &(options.mount)(sequence))
+        .map_err(failed)?;
     runtime.spawn(stay(shared.clone(), options.remote, dialer, (connection, silent)));
     Ok(Visiting { shared, mount, runtime, sequence, state: options.state, _lock: lock })
 }

@@ -37,6 +37,7 @@ mod orphans;
 mod outside;
 mod patterns;
 mod piecewise;
+mod places;
 mod prepare;
 mod queue;
 mod ranges;

@@ -86,7 +86,8 @@ impl Mounted {
             exec: true,
             plain_type: false,
         };
-        let mount = mount(volume.clone(), &directory, &options).expect("mounting needs /dev/fuse");
+        let mount =
+            mount(volume.clone(), Arc::default(), &directory, &options).expect("mounting needs /dev/fuse");
         Mounted { directory, volume, mount: Some(mount), captures: Some(captures) }
     }
 }

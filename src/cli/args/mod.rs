@@ -104,6 +104,9 @@ pub enum Command {
     /// Fetch contents before somebody reads them, and wait until they are here.
     #[command(after_help = cache::PREFETCH_HELP)]
     Prefetch(PrefetchArgs),
+    /// Make system calls for watchers of a mount; its daemon starts this.
+    #[command(hide = true, name = crate::member::REPEATER_COMMAND, after_help = "Example:\n  fl0wfs repeat-for-watchers ~/notes")]
+    Repeat(RepeatArgs),
 }
 
 const MOUNT_HELP: &str = "\
@@ -121,6 +124,7 @@ Options for -o, comma separated, later ones win:
   cache-size=SIZE     with content=lazy: how much content may be here, as in 20G; what was used longest ago goes first
   no-materialize=A:B  programs that get nothing fetched, instead of the usual indexers and thumbnailers; or none
   state=DIR           another state directory than the usual one
+  notify=on|off       programs that watch files see what others do (the default), or not
   ignore=FILE         patterns, as in gitignore, for what stays on this machine
   remount             change ro, rw, suid, dev, exec and their opposites on a mount that stands (root only); all else stays
 Options of mount(8), systemd and fstab (_netdev, nofail, x-*, defaults, noatime, ...) are dropped.
@@ -130,6 +134,11 @@ Example:
   fl0wfs mount work:notes /srv/notes -o ro,allow_other
   fl0wfs mount work:notes ~/notes -o content=lazy --cache-size 20G
   fl0wfs mount 'work:notes@2h ago' /tmp/notes-then";
+
+#[derive(Debug, Args)]
+pub struct RepeatArgs {
+    pub directory: PathBuf,
+}
 
 #[derive(Debug, Args)]
 pub struct JoinArgs {

@@ -3,6 +3,7 @@
 use super::keys;
 use super::records::{Identity, Parked, content_of};
 use super::session::{Arrived, SessionOutput};
+use super::sights::Sighting;
 use super::state::{LocalError, Work};
 use crate::model::{Chain, CommitNumber, Digest, Incarnation, Round, Sequence};
 use crate::ops::Op;
@@ -14,6 +15,9 @@ impl<S: Store> Work<'_, S> {
     /// Applies entries in order, the journal's own commit among them, and replays the journal once at the end.
     fn apply_entries(&mut self, entries: &[Arrived]) -> Result<(), LocalError> {
         let (mut meets, mut accepted) = (false, false);
+        if matches!(self.sighting, Sighting::ByRows) {
+            self.sighting = Sighting::ByOps(Vec::new());
+        }
         for Arrived { entry, ready } in entries {
             for (content, file) in ready {
                 self.effects.removed_files.extend(self.effects.ready.insert(*content, *file));

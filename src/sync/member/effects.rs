@@ -1,6 +1,7 @@
 //! What follows from a call once its writes are committed: for the kernel, the disk and the hub.
 
 use super::session::SessionOutput;
+use super::sights::Sight;
 use crate::model::Digest;
 use crate::wire::Row;
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Effects {
     /// Rows of the view that remote work changed: the kernel's copies are old.
     pub changed: Vec<Row>,
+    /// What watchers are to see of that.
+    pub sights: Vec<Sight>,
     /// Backing files that no inode names any more.
     pub removed_files: Vec<u64>,
     /// The journal has work to send.
@@ -24,6 +27,7 @@ pub struct Effects {
 impl Effects {
     pub fn extend(&mut self, other: Effects) {
         self.changed.extend(other.changed);
+        self.sights.extend(other.sights);
         self.removed_files.extend(other.removed_files);
         self.journal_grew |= other.journal_grew;
         self.wants_content |= other.wants_content;

@@ -5,6 +5,7 @@ use super::inodes::holds;
 use super::journal::nodes_of;
 use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
+use super::sights::{NameChange, NodeChange, Sight, Sighting};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Digest, Manifest, MemberNumber, Node, NodeId, Timestamp};
 use crate::ops::{Op, Rejection, Tree, TreeMut, Verb, apply, resolve_successor};
@@ -36,7 +37,10 @@ impl<S: Store> Work<'_, S> {
     /// Applies a log entry to the base and, where the journal touched the same rows, replays the journal.
     /// Returns whether it did touch them.
     pub fn apply_entry(&mut self, entry: &LogEntry) -> Result<bool, Rejection> {
-        let rows = self.base_changes(entry.member, &entry.ops)?;
+        let (rows, sights) = self.base_changes(entry.member, &entry.ops)?;
+        if let Sighting::ByOps(all) = &mut self.sighting {
+            all.extend(sights);
+        }
         let ends_conflict = entry.ops.iter().any(|op| self.ends_conflict(&op.verb));
         let meant = ends_conflict || self.changes_what_pending_mean(rows.keys());
         let touched = write_base(&mut self.txn, self.state.slot, rows) || meant;
@@ -80,19 +84,26 @@ impl<S: Store> Work<'_, S> {
     pub fn move_base_by_sealed(&mut self) {
         let ops = self.sealed().map_or(Vec::new(), |sealed| sealed.commit.ops);
         let rows = self.base_changes(self.author(), &ops);
-        let rows = rows.expect("what stands in front of the journal applies to its base");
+        let (rows, _) = rows.expect("what stands in front of the journal applies to its base");
         write_base(&mut self.txn, self.state.slot, rows);
     }
 
-    fn base_changes(&self, author: MemberNumber, ops: &[Op]) -> Result<Batch, Rejection> {
+    /// The rows of the base that ops change, and what the ops show where that is wanted of them.
+    fn base_changes(&self, author: MemberNumber, ops: &[Op]) -> Result<(Batch, Vec<Sight>), Rejection> {
+        let shows = matches!(self.sighting, Sighting::ByOps(_)) && author != self.author();
+        let mut sights = Vec::new();
         let base = BaseKv { kv: &self.txn, slot: self.state.slot };
         let mut above = Txn::new(&base);
         let prefix = self.state.slot.view();
         for op in ops {
-            let changes = apply(&RowTree { kv: &above, prefix: &prefix }, author, op)?;
+            let tree = RowTree { kv: &above, prefix: &prefix };
+            let changes = apply(&tree, author, op)?;
+            if shows {
+                sights.extend(self.sights_of(&tree, op, &changes));
+            }
             RowTreeMut { txn: &mut above, prefix: &prefix }.write(changes);
         }
-        Ok(above.into_batch())
+        Ok((above.into_batch(), sights))
     }
 
     /// Takes the accepted commit's ops out of the journal; the base has them now.
@@ -114,21 +125,40 @@ impl<S: Store> Work<'_, S> {
             .range(prefix.to_vec()..crate::sync::kv::prefix_end(&prefix))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let mut nodes = Vec::new();
+        let (mut names, mut nodes) = (Vec::new(), Vec::new());
         for (key, value) in changed {
             let before = self.txn.get_below(&key);
             if before == value {
                 continue;
             }
             let row = decode_row_key(&key[prefix.len()..]).expect("keys of ours decode");
-            if let Row::Node(id) = row {
-                nodes.push((id, before.as_deref().map(read_node), value.as_deref().map(read_node)));
+            match &row {
+                Row::Node(id) => {
+                    nodes.push((*id, before.as_deref().map(read_node), value.as_deref().map(read_node)));
+                }
+                Row::Name(place) => {
+                    let to = |value: Option<Vec<u8>>| value.map(|value| read_name(&value));
+                    names.push((place.clone(), to(before), to(value)));
+                }
+                _ => {}
             }
             self.effects.changed.push(row);
         }
+        self.note_sights(&names, &nodes);
         self.follow_content(nodes);
         self.note_places();
         self.give_up_ready();
+    }
+
+    // Order: inodes are named before they follow the content.
+    fn note_sights(&mut self, names: &[NameChange], nodes: &[NodeChange]) {
+        let sights = match std::mem::take(&mut self.sighting) {
+            Sighting::Off => return,
+            Sighting::ByRows => self.sights_by_rows(names, nodes),
+            Sighting::ByOps(sights) => sights,
+        };
+        self.sighting = Sighting::ByRows;
+        self.effects.sights.extend(sights);
     }
 
     /// Content follows nodes: taken over by a successor, cut off from open handles, or wanted.
@@ -289,6 +319,10 @@ impl<S: Store> Work<'_, S> {
 
 fn holds_as_backing(inode: &Inode, manifest: &Manifest) -> bool {
     inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
+}
+
+fn read_name(value: &[u8]) -> NodeId {
+    decode("name row", value).expect("rows of ours decode")
 }
 
 fn read_node(value: &[u8]) -> Node {

@@ -4,6 +4,7 @@ use super::base::{BaseKv, revert};
 use super::keys::{self, Slot};
 use super::records::{Ino, Inode};
 use super::recover::Recovered;
+use super::sights::Sighting;
 use super::state::{LocalError, Work};
 use crate::model::{NodeId, Timestamp, Version};
 use crate::ops::{Make, Op, TreeMut, Verb, apply};
@@ -23,6 +24,9 @@ impl<S: Store> Work<'_, S> {
     /// # Errors
     /// [`LocalError::Away`].
     pub fn replay_pending(&mut self) -> Result<(), LocalError> {
+        if matches!(self.sighting, Sighting::ByOps(_)) {
+            self.sighting = Sighting::ByRows;
+        }
         revert(&mut self.txn, self.state.slot);
         self.replay_on_base(self.state.slot, Recovered::default())
     }

@@ -8,6 +8,7 @@ use super::presence::Presence;
 use super::records::{Identity, Ino, Parked};
 use super::resolution::Refusal;
 use super::session::Session;
+use super::sights::Sighting;
 use crate::model::{
     CommitNumber, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
 };
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub presence: Presence,
     /// The sealed commit may not survive the loss of power yet.
     pub seal_unsynced: Cell<bool>,
+    /// It is told what watchers are to see.
+    pub tells_sights: bool,
 }
 
 /// Numbers that only grow.
@@ -111,6 +114,7 @@ pub(super) struct Work<'a, S: Store> {
     pub accepted: Vec<(MemberNumber, Op)>,
     /// Backing files that merges filled in this transaction: nobody's, should it fail.
     pub joined: Vec<u64>,
+    pub sighting: Sighting,
 }
 
 impl<S: Store> Replica<S> {
@@ -154,6 +158,7 @@ impl<S: Store> Replica<S> {
             marks_unsynced: Cell::new(false),
             presence: Presence::of(&store),
             seal_unsynced: Cell::new(store.get(keys::SEALED).is_some()),
+            tells_sights: false,
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -226,7 +231,8 @@ impl<S: Store> Replica<S> {
         let effects = Effects::default();
         let state = &mut self.state;
         let (accepted, joined) = (Vec::new(), Vec::new());
-        let mut work = Work { txn, state, effects, now, durability, contents, accepted, joined };
+        let sighting = if state.tells_sights { Sighting::ByRows } else { Sighting::Off };
+        let mut work = Work { txn, state, effects, now, durability, contents, accepted, joined, sighting };
         let result = body(&mut work);
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
