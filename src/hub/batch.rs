@@ -31,7 +31,7 @@ pub struct Judged {
 /// What is to be said about a request once its batch is durable.
 pub enum Outcome {
     Hello {
-        greeting: Greeting,
+        greeting: Box<Greeting>,
         welcomed: Result<(SessionId, Welcome), Refusal>,
     },
     Enrol {
@@ -60,7 +60,7 @@ impl Space {
     /// Says what is to be said; everything it rests on is durable.
     pub(super) fn settle(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Hello { greeting, welcomed } => self.welcome(greeting, welcomed),
+            Outcome::Hello { greeting, welcomed } => self.welcome(*greeting, welcomed),
             Outcome::Enrol { device, enrolled, reply } => {
                 if let Ok(FromHub::Enrolled { role, .. }) = &enrolled {
                     self.change_role(device, *role);
@@ -90,7 +90,7 @@ impl Space {
                 if let Ok((id, _)) = &welcomed {
                     self.sessions.retain(|_, session| session.id != *id);
                 }
-                self.welcome_unwritten(greeting);
+                self.welcome_unwritten(*greeting);
             }
             Outcome::Enrol { enrolled: Ok(_), reply, .. } => {
                 let _ = reply.send(Err(Rejected::NoRoom(NO_ROOM.to_owned())));

@@ -106,7 +106,7 @@ impl Space {
 
     fn handle(&mut self, work: &mut Work, request: Request) {
         match request {
-            Request::Hello(greeting) => self.hello(work, *greeting),
+            Request::Hello(greeting) => self.hello(work, greeting),
             Request::Enrol(enrolment) => self.enrol(work, *enrolment),
             Request::Said { session, said, room } => {
                 self.said(work, session, said);
@@ -134,7 +134,7 @@ impl Space {
         }
     }
 
-    fn hello(&mut self, work: &mut Work, greeting: Greeting) {
+    fn hello(&mut self, work: &mut Work, greeting: Box<Greeting>) {
         let of_device = self.sessions.values().filter(|session| session.device == greeting.device);
         if of_device.count() >= SESSIONS_EACH {
             let reason = format!("this device has {SESSIONS_EACH} connections to this space already");
@@ -143,7 +143,7 @@ impl Space {
             return;
         }
         work.durability = Durability::Power;
-        let Greeting { device, hello, fresh, .. } = &greeting;
+        let Greeting { device, hello, fresh, .. } = &*greeting;
         let connected = |member| self.sessions.contains_key(&member);
         let welcomed = self.hub.hello(&mut work.txn, *device, hello, *fresh, &connected);
         let welcomed = welcomed.map(|welcome| {
