@@ -48,6 +48,18 @@ sync_all a b
 same_trees "$A" "$B"
 step "killed three times, nobody noticed"
 
+if command -v inotifywait >/dev/null; then
+    inotifywait -m -e create,close_write,delete --format '%f %e' "$A" >"$WORK/watched" 2>"$WORK/watched.err" &
+    WORKERS=$!
+    must 30 "inotifywait does not watch" grep -q established "$WORK/watched.err"
+    echo "seen" >"$B/seen" && sync_all b a && rm "$B/seen" && sync_all b a
+    must 30 "a watcher sees nothing of what another member does" grep -q "^seen DELETE" "$WORK/watched"
+    same "$(tr '\n' ' ' <"$WORK/watched")" "seen CREATE seen CLOSE_WRITE,CLOSE seen DELETE " "what was seen"
+    end_process "$WORKERS" TERM
+    WORKERS=
+    step "a watcher sees what another member does"
+fi
+
 exec {file}<"$A/work/append"
 expect 1 fl a umount "$A"
 said "busy"

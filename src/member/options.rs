@@ -164,8 +164,8 @@ impl Options {
                 let value = other.to_owned();
                 Err(OptionError::BadValue { option: "conflict", value, takes: "copy or hold" })
             }
-            ("notify", "on") => Ok(self.silent = false),
-            ("notify", "off") => Ok(self.silent = true),
+            ("notify", "on") => self.set_silent(false),
+            ("notify", "off") => self.set_silent(true),
             ("notify", "") => Err(OptionError::NeedsValue("notify")),
             ("notify", other) => {
                 Err(OptionError::BadValue { option: "notify", value: other.to_owned(), takes: "on or off" })
@@ -193,6 +193,12 @@ impl Options {
     #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
     fn keep_from(&mut self, programs: KeptFrom) -> Result<(), OptionError> {
         self.kept_from = programs;
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "an arm of a match among others that fail")]
+    fn set_silent(&mut self, silent: bool) -> Result<(), OptionError> {
+        self.silent = silent;
         Ok(())
     }
 
