@@ -1,10 +1,12 @@
 //! fuser's calls, one by one, in terms of a volume.
 
+use super::backings::Backings;
 use super::convert::{
     allocation, attributes, caller, errno, file_type, ino, maker, mode_bits, no_such_name, open_mode,
     rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
 use super::executing::is_executed;
+use super::opening::{Entered, Opening, Way};
 use super::watch::Stage;
 use crate::model::{Body, Kind, Name};
 use crate::sync::Store;
@@ -15,20 +17,23 @@ use crate::vfs::{
 };
 use fuser::{
     BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
-    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    INodeNo, InitFlags, KernelConfig, LockOwner, Notifier, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
+    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 /// What the kernel knows stays true until we say otherwise, so it may keep it for long.
 const TTL: Duration = Duration::from_secs(3600);
+/// As long as that for times of a file that the kernel writes by itself: it notes none for stores to mapped memory.
+const UNSEEN_TTL: Duration = Duration::from_secs(1);
 /// The largest read, write and read-ahead, in bytes.
 const IO_BYTES_MAX: u32 = 1024 * 1024;
 /// Requests the kernel may have under way that nobody waits for: read-ahead, releases.
@@ -51,12 +56,20 @@ const CAPABILITIES: [InitFlags; 9] = [
     InitFlags::FUSE_EXPLICIT_INVAL_DATA,
 ];
 
+thread_local! {
+    /// What a thread has read last.
+    static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Answers the kernel's requests from a volume.
 pub struct Adapter<S: Store, F: ContentFiles> {
     volume: Arc<Volume<S, F>>,
     stage: Arc<Stage>,
     /// The kernel insists on opening directories.
     opens_directories: bool,
+    opening: Opening<S, F>,
+    /// Where the kernel is told what it has to forget, once that can be done.
+    notifier: Arc<OnceLock<Notifier>>,
 }
 
 impl<S, F> Adapter<S, F>
@@ -64,8 +77,56 @@ where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
-    pub fn new(volume: Arc<Volume<S, F>>, stage: Arc<Stage>) -> Adapter<S, F> {
-        Adapter { volume, stage, opens_directories: false }
+    /// With `backings` the kernel reads and writes files by itself, if it can.
+    pub(super) fn new(
+        volume: Arc<Volume<S, F>>,
+        stage: Arc<Stage>,
+        backings: Option<Backings>,
+    ) -> Adapter<S, F> {
+        let opening = Opening { volume: volume.clone(), backings: backings.map(Arc::new) };
+        Adapter { volume, stage, opening, notifier: Arc::default(), opens_directories: false }
+    }
+
+    /// To be set once the kernel answers.
+    pub(super) fn notifier(&self) -> Arc<OnceLock<Notifier>> {
+        self.notifier.clone()
+    }
+
+    fn accept_passthrough(&self, config: &mut KernelConfig) -> bool {
+        self.opening.backings.is_some()
+            && config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok()
+            && config.set_max_stack_depth(1).is_ok()
+    }
+
+    /// Attributes alone: no lock is taken for that, so it may be done while the kernel waits for an answer.
+    fn forget_times(&self, number: INodeNo, handle: FileHandle) {
+        if self.volume.times_changed(id(handle))
+            && let Some(notifier) = self.notifier.get()
+            && let Err(error) = notifier.inval_inode(number, -1, 0)
+        {
+            tracing::debug!(%error, "the kernel did not know the inode");
+        }
+    }
+
+    /// The repeater's file goes the way of others' handles, if they go past the daemon; of these it is one more then.
+    fn reply_staged_open(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        (handle, flags): (FileHandle, FopenFlags),
+        reply: ReplyOpen,
+    ) {
+        let mode = OpenMode { read: true, ..OpenMode::default() };
+        let passing = self.volume.passing_handles(ino(number)) > 0;
+        let open = || self.volume.open_at_once(caller(request), ino(number), mode).ok().flatten();
+        if let Some(file) = passing.then(open).flatten() {
+            match self.opening.way(request_id(request), file, ino(number), mode) {
+                Ok(way @ Way::Kernel(_)) => return self.opening.reply(reply, file, mode, way),
+                Ok(Way::Daemon) => self.opening.close(file, ino(number)),
+                Err(_) => {}
+            }
+        }
+        reply.opened(handle, flags);
     }
 
     /// For how long the kernel may remember where a name leads.
@@ -120,7 +181,7 @@ where
 
 fn reply_entry(reply: ReplyEntry, ttl: Duration, entry: Result<Stat, VfsError>) {
     match entry {
-        Ok(stat) => reply.entry_with_ttls(&TTL, &ttl, &attributes(&stat), GENERATION),
+        Ok(stat) => reply.entry_with_ttls(&attributes_ttl(&stat), &ttl, &attributes(&stat), GENERATION),
         Err(error) => reply.error(errno(&error)),
     }
 }
@@ -149,7 +210,7 @@ fn reply_staged_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
 
 fn reply_attributes(reply: ReplyAttr, stat: Result<Stat, VfsError>) {
     match stat {
-        Ok(stat) => reply.attr(&TTL, &attributes(&stat)),
+        Ok(stat) => reply.attr(&attributes_ttl(&stat), &attributes(&stat)),
         Err(error) => reply.error(errno(&error)),
     }
 }
@@ -178,10 +239,9 @@ fn reply_xattr(reply: ReplyXattr, value: Result<Vec<u8>, VfsError>, size: u32) {
     }
 }
 
-/// The kernel's pages stay good over opens: whatever changes them passes through it, or we tell it.
-fn open_flags(mode: OpenMode) -> FopenFlags {
-    let quiet = if mode.write { FopenFlags::empty() } else { FopenFlags::FOPEN_NOFLUSH };
-    FopenFlags::FOPEN_KEEP_CACHE | quiet
+/// How long the kernel may believe attributes.
+fn attributes_ttl(stat: &Stat) -> Duration {
+    if stat.changes_unseen { UNSEEN_TTL } else { TTL }
 }
 
 fn id(handle: FileHandle) -> FileId {
@@ -225,6 +285,7 @@ where
         let _ = config.set_max_write(IO_BYTES_MAX);
         let _ = config.set_max_readahead(IO_BYTES_MAX);
         let _ = config.set_max_background(BACKGROUND_REQUESTS_MAX);
+        self.volume.allow_passage(self.accept_passthrough(config));
         Ok(())
     }
 
@@ -404,22 +465,22 @@ where
 
     fn open(&self, request: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         match self.stage.open(request.pid(), number.0) {
-            Some(Ok((handle, flags))) => return reply.opened(handle, flags),
+            Some(Ok(staged)) => return self.reply_staged_open(request, number, staged, reply),
             Some(Err(errno)) => return reply.error(errno),
             None => {}
         }
         let mode = open_mode(flags.0);
         let (caller, request) = (caller(request), request_id(request));
-        if let Some((file, _)) = self.volume.opened_before(request) {
-            return reply.opened(FileHandle(file.0), open_flags(mode));
+        let opening = self.opening.clone();
+        if let Some((file, at)) = self.volume.opened_before(request) {
+            return opening.reply(reply, file, mode, opening.way_again(file, at));
         }
-        let volume = self.volume.clone();
-        let finish = move |file: Result<FileId, VfsError>| match file {
-            Ok(file) => {
-                volume.keep_handle(request, file, ino(number), mode);
-                reply.opened(FileHandle(file.0), open_flags(mode));
+        let finish = move |file: Result<FileId, VfsError>| {
+            let way = file.and_then(|file| Ok((file, opening.way(request, file, ino(number), mode)?)));
+            match way {
+                Ok((file, way)) => opening.reply(reply, file, mode, way),
+                Err(error) => reply.error(errno(&error)),
             }
-            Err(error) => reply.error(errno(&error)),
         };
         if mode.truncate && !mode.write && is_executed(ino(number)) {
             return finish(Err(VfsError::Executed));
@@ -452,20 +513,22 @@ where
         let open = open_mode(flags);
         let place = (ino(parent), name.as_bytes());
         let (maker, request) = (maker(request, umask), request_id(request));
-        let volume = &self.volume;
+        let (volume, opening) = (&self.volume, &self.opening);
         volume.once(request, Change::Make(place), |done| {
             let made = match volume.opened_before(request) {
-                Some((file, ino)) => volume.stat(ino).map(|stat| (stat, file)),
+                Some((file, at)) => volume.stat(at).map(|stat| (stat, file, opening.way_again(file, at))),
                 None => {
                     let exclusive = open.exclusive && !done;
-                    volume.create(maker, place, mode_bits(mode), OpenMode { exclusive, ..open })
+                    let made = volume.create(maker, place, mode_bits(mode), OpenMode { exclusive, ..open });
+                    made.and_then(|(stat, file)| {
+                        Ok((stat, file, opening.way(request, file, stat.ino, open)?))
+                    })
                 }
             };
             match made {
-                Ok((stat, file)) => {
-                    volume.keep_handle(request, file, stat.ino, open);
-                    let handle = FileHandle(file.0);
-                    reply.created(&ttl, &attributes(&stat), GENERATION, handle, open_flags(open));
+                Ok((stat, file, way)) => {
+                    let entry = Entered { attributes: attributes(&stat), ttl, generation: GENERATION };
+                    opening.reply_created(reply, entry, (file, open), way);
                 }
                 Err(error) => reply.error(errno(&error)),
             }
@@ -484,11 +547,15 @@ where
         reply: ReplyData,
     ) {
         let read = move |volume: &Volume<S, F>| {
-            let mut buffer = vec![0; size.min(IO_BYTES_MAX) as usize];
-            match volume.read(id(handle), offset, &mut buffer) {
-                Ok(bytes) => reply.data(&buffer[..bytes]),
-                Err(error) => reply.error(errno(&error)),
-            }
+            READ_BUFFER.with_borrow_mut(|buffer| {
+                // It grows once: memory that is new with every read costs more than the reading.
+                let wanted = size.min(IO_BYTES_MAX) as usize;
+                buffer.resize(buffer.len().max(wanted), 0);
+                match volume.read(id(handle), offset, &mut buffer[..wanted]) {
+                    Ok(bytes) => reply.data(&buffer[..bytes]),
+                    Err(error) => reply.error(errno(&error)),
+                }
+            });
         };
         match self.volume.must_wait_to_read(ino(number), offset, size.into()) {
             true => self.in_a_thread(read),
@@ -528,21 +595,22 @@ where
     fn flush(
         &self,
         _request: &Request,
-        _number: INodeNo,
+        number: INodeNo,
         handle: FileHandle,
         _lock_owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        match self.stage.is_staged_handle(handle) {
-            true => reply.ok(),
-            false => reply_empty(reply, self.volume.flush(id(handle))),
+        if self.stage.is_staged_handle(handle) {
+            return reply.ok();
         }
+        self.forget_times(number, handle);
+        reply_empty(reply, self.volume.flush(id(handle)));
     }
 
     fn release(
         &self,
         _request: &Request,
-        _number: INodeNo,
+        number: INodeNo,
         handle: FileHandle,
         _flags: OpenFlags,
         _lock_owner: Option<LockOwner>,
@@ -552,7 +620,8 @@ where
         if self.stage.is_staged_handle(handle) {
             return reply.ok();
         }
-        self.volume.close(id(handle));
+        self.forget_times(number, handle);
+        self.opening.close(id(handle), ino(number));
         reply.ok();
     }
 
@@ -601,7 +670,7 @@ where
             // What vanished between listing and asking is left out.
             let Ok(stat) = self.volume.stat(entry.ino) else { return false };
             let name = OsStr::from_bytes(&entry.name);
-            let ttl = self.entry_ttl(number, name);
+            let ttl = self.entry_ttl(number, name).min(attributes_ttl(&stat));
             reply.add(INodeNo(entry.ino.0), entry.cookie, name, &ttl, &attributes(&stat), GENERATION)
         });
         match filled {

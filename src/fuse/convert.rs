@@ -131,6 +131,7 @@ pub(super) fn open_mode(flags: i32) -> OpenMode {
         append: flags & libc::O_APPEND != 0,
         truncate: flags & libc::O_TRUNC != 0,
         exclusive: flags & libc::O_EXCL != 0,
+        direct: flags & libc::O_DIRECT != 0,
     }
 }
 

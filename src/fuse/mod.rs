@@ -10,13 +10,15 @@
 
 mod adapter;
 mod attach;
+mod backings;
 mod conversation;
 mod convert;
 mod executing;
 mod invalidate;
 mod mount;
+mod opening;
 pub mod watch;
 
 pub use adapter::Adapter;
 pub use invalidate::{Invalidated, Invalidator};
-pub use mount::{Mount, MountOptions, mount, take_over};
+pub use mount::{Mount, MountOptions, Passthrough, mount, take_over};

@@ -2,6 +2,7 @@
 
 use super::adapter::Adapter;
 use super::attach::{attach, detach};
+use super::backings::Backings;
 use super::conversation::{self, Device};
 use super::watch::{Held, Stage};
 use crate::sync::Store;
@@ -37,6 +38,30 @@ pub struct MountOptions {
     pub exec: bool,
     /// The kernel shows the type `fuse` and no more.
     pub plain_type: bool,
+    pub passthrough: Passthrough,
+}
+
+/// Whether the kernel reads and writes files by itself, past the daemon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Passthrough {
+    /// Where it can: root mounts, and the kernel is 6.9 or later.
+    #[default]
+    Auto,
+    /// Without it there is no mount.
+    On,
+    Off,
+}
+
+impl Passthrough {
+    /// The choice of this name; None where there is none.
+    pub fn named(name: &str) -> Option<Passthrough> {
+        match name {
+            "auto" => Some(Passthrough::Auto),
+            "on" => Some(Passthrough::On),
+            "off" => Some(Passthrough::Off),
+            _ => None,
+        }
+    }
 }
 
 impl MountOptions {
@@ -110,9 +135,26 @@ where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
 {
-    let adapter = Adapter::new(volume.clone(), stage);
+    let may_pass = rustix::process::geteuid().is_root();
+    if options.passthrough == Passthrough::On && !may_pass {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "only root can have passthrough"));
+    }
+    let passes = may_pass && options.passthrough != Passthrough::Off;
+    let backings = passes
+        .then(|| device.device.try_clone())
+        .transpose()?
+        .map(|device| Backings::new(device, volume.ledger(), |ino| volume.passing_handles(ino)));
+    let adapter = Adapter::new(volume.clone(), stage, backings);
+    let notifier = adapter.notifier();
     let session = conversation::begin(adapter, &device, options, volume.ledger())?;
-    Ok(Mount { session: ManuallyDrop::new(session.spawn()?), device: device.device, directory })
+    // Nobody else sets it.
+    let _ = notifier.set(session.notifier());
+    let session = ManuallyDrop::new(session.spawn()?);
+    if options.passthrough == Passthrough::On && !volume.allows_passage() {
+        detach(&directory, true)?;
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel has no passthrough"));
+    }
+    Ok(Mount { session, device: device.device, directory })
 }
 
 impl Mount {

@@ -4,7 +4,7 @@
 //! are dropped wherever they come from. Nothing unknown is dropped.
 
 use super::cache::KeptFrom;
-use crate::fuse::MountOptions;
+use crate::fuse::{MountOptions, Passthrough};
 use crate::rebase::Policy;
 use crate::sync::member::Fetching;
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub struct Options {
     pub noexec: bool,
     /// The kernel shows the type `fuse`, for tools that know no other.
     pub plain_type: bool,
+    /// Whether the kernel reads and writes files by itself.
+    pub passthrough: Passthrough,
     /// A state directory in place of the usual one.
     pub state: Option<PathBuf>,
     /// A list of patterns for what this mount is to ignore.
@@ -121,7 +123,8 @@ impl Options {
             return Ok(());
         }
         match name {
-            "state" | "ignore" | "conflict" | "content" | "cache-size" | "no-materialize" | "notify" => {
+            "state" | "ignore" | "conflict" | "content" | "cache-size" | "no-materialize" | "notify"
+            | "passthrough" => {
                 return self.take_value(name, value.unwrap_or_default());
             }
             _ => {}
@@ -160,23 +163,19 @@ impl Options {
             ("conflict", "") => Err(OptionError::NeedsValue("conflict")),
             ("conflict", "copy") => self.set_policy(Policy::Copy),
             ("conflict", "hold") => self.set_policy(Policy::Hold),
-            ("conflict", other) => {
-                let value = other.to_owned();
-                Err(OptionError::BadValue { option: "conflict", value, takes: "copy or hold" })
-            }
+            ("conflict", other) => Err(bad("conflict", other, "copy or hold")),
             ("notify", "on") => self.set_silent(false),
             ("notify", "off") => self.set_silent(true),
             ("notify", "") => Err(OptionError::NeedsValue("notify")),
-            ("notify", other) => {
-                Err(OptionError::BadValue { option: "notify", value: other.to_owned(), takes: "on or off" })
-            }
+            ("notify", other) => Err(bad("notify", other, "on or off")),
+            ("passthrough", value) => match Passthrough::named(value) {
+                Some(passthrough) => Ok(self.passthrough = passthrough),
+                None => Err(bad("passthrough", value, "auto, on or off")),
+            },
             ("content", "eager") => self.set_fetching(Fetching::All),
             ("content", "lazy") => self.set_fetching(Fetching::Asked),
             ("content", "") => Err(OptionError::NeedsValue("content")),
-            ("content", other) => {
-                let value = other.to_owned();
-                Err(OptionError::BadValue { option: "content", value, takes: "eager or lazy" })
-            }
+            ("content", other) => Err(bad("content", other, "eager or lazy")),
             ("cache-size", value) => size("cache-size", value).map(|bytes| self.cache_bytes = Some(bytes)),
             ("no-materialize", "") => Err(OptionError::NeedsValue("no-materialize")),
             (_, "none") => self.keep_from(KeptFrom::of([])),
@@ -234,8 +233,13 @@ impl Options {
             dev: self.dev,
             exec: !self.noexec,
             plain_type: self.plain_type,
+            passthrough: self.passthrough,
         }
     }
+}
+
+fn bad(option: &'static str, value: &str, takes: &'static str) -> OptionError {
+    OptionError::BadValue { option, value: value.to_owned(), takes }
 }
 
 /// Reads a size: bytes, or a number and a unit, each 1024 times the one before.
@@ -320,6 +324,8 @@ mod tests {
             ("no-materialize=a:b", Options { kept_from: KeptFrom::of(["a", "b"]), ..default() }),
             ("no-materialize=none", Options { kept_from: KeptFrom::of([]), ..default() }),
             ("conflict=copy,conflict=hold", Options { conflict: Policy::Hold, ..default() }),
+            ("passthrough=auto,passthrough=off", Options { passthrough: Passthrough::Off, ..default() }),
+            ("passthrough=on", Options { passthrough: Passthrough::On, ..default() }),
             ("state=/s/a b", Options { state: Some("/s/a b".into()), ..default() }),
             (r"state=/a\,b\\c,ro", Options { state: Some(r"/a,b\c".into()), read_only: true, ..default() }),
             ("ignore=/home/me/list", Options { ignore: Some("/home/me/list".into()), ..default() }),
@@ -366,6 +372,7 @@ mod tests {
             ("cache-size", "needs a value"),
             ("no-materialize=", "needs a value"),
             ("remount,ro", "a mount that stands"),
+            ("passthrough=maybe", "it takes auto, on or off"),
             ("allow_root", "use allow_other"),
             ("sync", "fsync"),
         ];

@@ -57,6 +57,8 @@ pub struct Stat {
     pub atime: Timestamp,
     pub mtime: Timestamp,
     pub ctime: Timestamp,
+    /// The kernel may be writing the file by itself: these are the attributes of this moment.
+    pub changes_unseen: bool,
 }
 
 impl Stat {
@@ -85,6 +87,7 @@ impl Stat {
             atime: row.mtime,
             mtime: row.mtime,
             ctime: attributes.ctime,
+            changes_unseen: false,
         }
     }
 

@@ -10,12 +10,14 @@ use super::error::VfsError;
 use super::host::ContentFiles;
 use super::queue::Job;
 use super::reading::{Described, read_manifest};
+use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::model::{ChunkId, Digest, Manifest, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Captured, Ino};
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are captured by the call whose flush point it is, larger ones in the background.
@@ -25,12 +27,14 @@ const SPOOL_BYTES: usize = 4 * 1024 * 1024;
 /// A file still open is captured once nobody has written to it for this long.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// A file that stays open is captured again after so many times what its last capture took.
+const REST_FACTOR: u64 = 20;
 /// How long an op waits for the capture of what was fsynced before it.
 const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// What became of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Done,
     /// Content changed while it was read.
     Disturbed,
@@ -61,7 +65,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn capture_quiet(&self) {
         let quiet_since = self.elapsed_ms().saturating_sub(QUIET.as_millis() as u64);
         for open in self.open.all() {
-            let is_quiet = || open.changed_at_ms() <= quiet_since;
+            let is_quiet = || open.changed_at_ms() <= quiet_since && self.is_left_alone(&open);
             if is_quiet() && open.content.read().dirty {
                 let changes = open.changes_made();
                 if is_quiet() {
@@ -93,7 +97,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             match self.open.get(ino) {
                 Some(_) if but.contains(&ino) => self.flushed.lock().push(ino),
                 Some(open) => {
-                    if let Some(changes) = open.take_flush() {
+                    if let Some(changes) = open.take_flush()
+                        && self.await_release(&open)
+                    {
                         let captured = self.try_capture(&open, changes);
                         self.report(ino, captured.map(|_| ()));
                     }
@@ -179,21 +185,53 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    fn capture_surely(&self, open: &OpenInode) -> Result<(), VfsError> {
-        if self.try_capture(open, open.changes_made())? == Outcome::Disturbed {
-            let _gate = open.gate.write();
-            self.capture_as_it_stands(open)?;
+    pub(super) fn capture_surely(&self, open: &OpenInode) -> Result<(), VfsError> {
+        self.await_release(open);
+        if self.try_capture(open, open.changes_made())? == Outcome::Done {
+            return Ok(());
         }
-        Ok(())
+        {
+            let _capturing = open.capturing.lock();
+            let _gate = open.gate.write();
+            if !open.passage.is_written() {
+                return self.capture_as_it_stands(open);
+            }
+        }
+        self.capture_written(open)
+    }
+
+    /// Tells whether a file that the kernel writes has not changed for a while, and not been captured just now.
+    fn is_left_alone(&self, open: &OpenInode) -> bool {
+        if !open.passage.is_written() {
+            return true;
+        }
+        let file = open.content.read().file.clone();
+        let is_quiet = file.is_some_and(|file| Stamp::hasty(&file).is_ok_and(|stamp| stamp.age() >= QUIET));
+        is_quiet && self.elapsed_ms() >= open.rests_until.load(Ordering::Relaxed)
     }
 
     /// Captures content in which nothing has changed since `changes` were counted.
-    fn try_capture(&self, open: &OpenInode, changes: u64) -> Result<Outcome, VfsError> {
+    pub(super) fn try_capture(&self, open: &OpenInode, changes: u64) -> Result<Outcome, VfsError> {
+        let _capturing = open.capturing.lock();
+        if open.passage.is_written() {
+            let began = self.elapsed_ms();
+            let outcome = self.capture_beside(open)?;
+            let took = self.elapsed_ms() - began;
+            open.rests_until.store(began + took * REST_FACTOR, Ordering::Relaxed);
+            return Ok(outcome);
+        }
         let undisturbed = || open.changes() == changes;
         if !undisturbed() {
             return Ok(Outcome::Disturbed);
         }
         let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
+        if let Some(content) = file.as_deref().and_then(|file| open.passage.known_in(file)) {
+            let _gate = open.gate.write();
+            return match undisturbed() {
+                true => self.settle_unwritten(open, content).map(|()| Outcome::Done),
+                false => Ok(Outcome::Disturbed),
+            };
+        }
         let Some(described) = describe(file.as_deref(), undisturbed)? else {
             return Ok(Outcome::Disturbed);
         };
@@ -202,6 +240,25 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Ok(Outcome::Disturbed);
         }
         self.take(open, file.as_deref(), described).map(|()| Outcome::Done)
+    }
+
+    /// The file holds what was captured last. The caller keeps writers out.
+    fn settle_unwritten(&self, open: &OpenInode, known: Digest) -> Result<(), VfsError> {
+        let mut content = open.content.write();
+        if !content.dirty || self.concerns_nobody(open.ino, &mut content) {
+            return Ok(());
+        }
+        self.work(|replica| Ok(((), replica.unwritten(open.ino, known)?)))?;
+        self.is_clean_now(open, &mut content);
+        Ok(())
+    }
+
+    fn is_clean_now(&self, open: &OpenInode, content: &mut Content) {
+        content.dirty = false;
+        *open.passage.known.lock() = None;
+        if !self.open.has_handles(open.ino) {
+            content.file = None;
+        }
     }
 
     /// The caller keeps writers out.
@@ -216,7 +273,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The file whose content is to be captured: none where there is nothing to capture, an inner none where
     /// the content is empty and has no file yet.
     #[allow(clippy::type_complexity)]
-    fn file_to_capture(&self, open: &OpenInode) -> Result<Option<Option<Arc<File>>>, VfsError> {
+    pub(super) fn file_to_capture(&self, open: &OpenInode) -> Result<Option<Option<Arc<File>>>, VfsError> {
         let mut content = open.content.write();
         self.load(open.ino, &mut content);
         if !content.dirty || self.concerns_nobody(open.ino, &mut content) {
@@ -244,23 +301,20 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let node = self.attributes(open.ino)?.0.node;
         let (mtime, ctime) = self.times_of_dirty(open, file)?;
         let Described { manifest, list } = described;
-        let captured = Captured { ino: open.ino, manifest, list, mtime };
+        let captured = Captured { ino: open.ino, manifest, list, mtime, beside: None };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
         self.ignores.changed(node);
         // Its last name may have gone at the last moment.
         if self.concerns_nobody(open.ino, &mut content) {
             return Ok(());
         }
-        content.dirty = false;
-        if !self.open.has_handles(open.ino) {
-            content.file = None;
-        }
+        self.is_clean_now(open, &mut content);
         Ok(())
     }
 
     /// Tells whether an inode's last name is gone, or others are told nothing of it. In the former case its content
     /// stays dirty while it has handles: its size and mtime are the file's.
-    fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
+    pub(super) fn concerns_nobody(&self, ino: Ino, content: &mut Content) -> bool {
         let node = self.replica.lock().inode(ino).map(|inode| inode.node);
         match node {
             None => content.dirty &= self.open.has_handles(ino),
@@ -313,7 +367,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 }
 
-fn describe(file: Option<&File>, go_on: impl Fn() -> bool) -> Result<Option<Described>, VfsError> {
+pub(super) fn describe(file: Option<&File>, go_on: impl Fn() -> bool) -> Result<Option<Described>, VfsError> {
     match file {
         Some(file) => read_manifest(file, go_on, |_, _| Ok(())),
         None => Ok(Some(Described { manifest: Manifest::empty(), list: Vec::new() })),

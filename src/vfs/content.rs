@@ -1,8 +1,9 @@
 //! An open inode: its backing file while it is open, and whether its content is dirty.
 
 use super::host::Pieces;
+use super::passage::Passage;
 use crate::sync::member::Ino;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +14,11 @@ pub(super) struct OpenInode {
     /// Whoever changes content holds this shared; a capture that must not be disturbed holds it alone.
     pub gate: RwLock<()>,
     pub content: RwLock<Content>,
+    pub passage: Passage,
+    /// Held by whoever captures: nobody reads the same bytes at the same time.
+    pub capturing: Mutex<()>,
+    /// Until when captures that nobody waits for leave the inode alone, in milliseconds since the volume started.
+    pub rests_until: AtomicU64,
     /// Counts changes of content, each before it is made: an unchanged count means unchanged content.
     changes: AtomicU64,
     /// When content changed last, in milliseconds since the volume started.
@@ -48,6 +54,9 @@ impl OpenInode {
             ino,
             gate: RwLock::new(()),
             content: RwLock::new(Content::default()),
+            passage: Passage::default(),
+            capturing: Mutex::new(()),
+            rests_until: AtomicU64::new(0),
             changes: AtomicU64::new(0),
             changed_at: AtomicU64::new(at_ms),
             gave_up_at: AtomicU64::new(0),

@@ -44,6 +44,9 @@ pub enum VfsError {
     Executed,
     #[error("the file is too large")]
     FileTooLarge,
+    /// The kernel reads the file by itself, and its bytes are still needed for what its last name went with.
+    #[error("the file is in use")]
+    Busy,
     #[error("not supported")]
     Unsupported,
     #[error("the handle is unknown, or not open for this")]
@@ -82,6 +85,7 @@ impl VfsError {
             VfsError::CrossDevice => libc::EXDEV,
             VfsError::Executed => libc::ETXTBSY,
             VfsError::FileTooLarge => libc::EFBIG,
+            VfsError::Busy => libc::EBUSY,
             VfsError::Unsupported => libc::EOPNOTSUPP,
             VfsError::BadHandle => libc::EBADF,
             VfsError::PastEnd => libc::ENXIO,

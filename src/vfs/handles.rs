@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Names an open file; never used twice.
@@ -34,11 +34,15 @@ pub struct OpenMode {
     pub truncate: bool,
     /// Creation fails where the name is taken.
     pub exclusive: bool,
+    /// Past the page cache.
+    pub direct: bool,
 }
 
 pub(super) struct Handle {
     pub open: Arc<OpenInode>,
     pub mode: OpenMode,
+    /// The kernel reads and writes the file by itself.
+    pub passes: AtomicBool,
 }
 
 #[derive(Default)]
@@ -144,7 +148,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Err(error);
         }
         self.host.used(open.ino);
-        Ok(self.handles.insert(Handle { open, mode }))
+        self.enter_or_release(open, mode)
+    }
+
+    /// Makes a handle of an inode that counts one more.
+    pub(super) fn enter_or_release(&self, open: Arc<OpenInode>, mode: OpenMode) -> Result<FileId, VfsError> {
+        match self.enter(&open, mode) {
+            Ok(passes) => {
+                let passes = AtomicBool::new(passes);
+                Ok(self.handles.insert(Handle { open, mode, passes }))
+            }
+            Err(error) => {
+                self.release(open.ino, mode.write);
+                Err(error)
+            }
+        }
     }
 
     /// Makes a regular file and opens it, or opens the one that has the name.
@@ -171,7 +189,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 if let Some((number, file)) = backing {
                     self.begin_with(&open, number, file);
                 }
-                let file = self.handles.insert(Handle { open, mode });
+                let file = self.enter_or_release(open, mode)?;
                 Ok((self.stat(ino)?, file))
             }
             Err(VfsError::Exists) if !mode.exclusive => {
@@ -271,6 +289,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::BadHandle`].
     pub fn flush(&self, id: FileId) -> Result<(), VfsError> {
         let handle = self.handles.get(id)?;
+        if handle.open.passage.is_written() {
+            self.note_passage_flushed(&handle.open);
+        }
         self.note_flushed(&handle.open);
         Ok(())
     }
@@ -315,6 +336,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Ends a handle.
     pub fn close(&self, id: FileId) {
         if let Some(handle) = self.handles.remove(id) {
+            self.leave(&handle);
             self.release(handle.open.ino, handle.mode.write);
             self.ledger.remove(Kind::Handle, id.0);
         }

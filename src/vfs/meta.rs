@@ -202,7 +202,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if let Some(open) = self.open.get(ino) {
             open.privileged.store(true, Ordering::Relaxed);
         }
-        self.work(|replica| Ok(((), replica.submit(now(), Verb::SetMeta(meta))?)))
+        self.work(|replica| Ok(((), replica.submit(now(), Verb::SetMeta(meta))?)))?;
+        if let Some(open) = self.open.get(ino).filter(|open| open.passage.is_written())
+            && has_privileges(&self.attributes(ino)?.0.row)
+        {
+            self.watch_privileges(&open);
+        }
+        Ok(())
     }
 }
 

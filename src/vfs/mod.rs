@@ -7,7 +7,7 @@
 //! Invariant: before content changes, a dirty mark is in the store; only a capture clears it. What a capture
 //! takes is what the file held at one moment, never half of a write.
 //!
-//! Lock order: an inode's gate, an inode's content, the replica; the open table and the orphans are leaves,
+//! Lock order: an inode's way, its gate, an inode's content, the replica; the open table and the orphans are leaves,
 //! held for no longer than a look-up. Nothing but the gate is held while content is waited for.
 //!
 //! This layer checks no permissions (the kernel does), talks to no kernel and no network, and keeps no locks of
@@ -20,6 +20,7 @@
 
 mod acl;
 mod attributes;
+mod beside;
 mod capture;
 mod clock;
 mod content;
@@ -35,6 +36,7 @@ mod names;
 mod open;
 mod orphans;
 mod outside;
+mod passage;
 mod patterns;
 mod piecewise;
 mod places;
@@ -48,6 +50,7 @@ mod renames;
 mod resume;
 mod settings;
 mod stale;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -5,7 +5,7 @@
 
 use super::content::OpenInode;
 use super::error::VfsError;
-use super::handles::{FileId, Handle, OpenMode};
+use super::handles::{FileId, OpenMode};
 use super::host::{ContentFiles, Pieces};
 use super::prepare::MATERIALIZE_WAIT_MAX;
 use super::ranges::Seek;
@@ -30,7 +30,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         // Order: remote content leaves the inode alone from here on; what came before has been told to the kernel.
         if self.take_pieces(&open) && !self.untold.has(ino) {
             self.host.used(ino);
-            return Some(self.handles.insert(Handle { open, mode }));
+            // It goes by the daemon: the kernel has no file to read.
+            return self.enter_or_release(open, mode).ok();
         }
         self.release(ino, false);
         None

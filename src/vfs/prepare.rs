@@ -4,7 +4,7 @@
 //! Order: spool, then dirty mark, then the change. A crash between any two loses nothing: the mark alone makes
 //! the next start capture what the file holds.
 
-use super::attributes::Stat;
+use super::attributes::{Stat, mtime_of};
 use super::content::{Content, OpenInode};
 use super::error::VfsError;
 use super::host::ContentFiles;
@@ -65,7 +65,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         keep: Keep,
     ) -> Result<Arc<File>, VfsError> {
         if self.orphans.get(open.ino).is_some() {
-            return self.orphan_file(open.ino, content, keep);
+            return self.orphan_file(open, content, keep);
         }
         if self.replica.lock().read_only() {
             return Err(VfsError::ReadOnly);
@@ -86,13 +86,19 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 }
                 Ok(file)
             }
-            (Some(backing), Keep::Content) => {
+            (Some(backing), keep) if keep == Keep::Content || open.passage.is_used() => {
                 let file = self.writable_file(content, backing.file)?;
                 self.put_aside(open.ino, &file)?;
                 // Until the first change a capture must find the mtime that the row has.
-                set_mtime(&file, row.mtime)?;
+                if mtime_of(&file.metadata()?) != row.mtime {
+                    set_mtime(&file, row.mtime)?;
+                }
                 self.work(|replica| Ok(((), replica.mark_dirty(open.ino)?)))?;
                 content.dirty = true;
+                if keep == Keep::Nothing {
+                    file.set_len(0)?;
+                }
+                self.note_known(open, &file, backing.content.filter(|_| open.passage.is_written()));
                 Ok(file)
             }
             // What a pending op still needs stays in the old file.
@@ -127,9 +133,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// An unlinked inode's content is nobody's business: no mark, no op.
-    fn orphan_file(&self, ino: Ino, content: &mut Content, keep: Keep) -> Result<Arc<File>, VfsError> {
+    fn orphan_file(
+        &self,
+        open: &OpenInode,
+        content: &mut Content,
+        keep: Keep,
+    ) -> Result<Arc<File>, VfsError> {
+        let (ino, in_use) = (open.ino, open.passage.is_used());
         let orphan = self.orphans.get(ino).ok_or(VfsError::NotFound)?;
         let file = match orphan.file {
+            Some(_) if in_use && !orphan.owns_file => return Err(VfsError::Busy),
             Some(number) if orphan.owns_file => self.writable_file(content, number)?,
             shared => {
                 let number = self.replica.lock().allocate_file();

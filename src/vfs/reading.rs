@@ -73,6 +73,32 @@ pub(super) fn read_manifest(
     failed.map(|()| Some(Described { manifest, list }))
 }
 
+/// Copies a file into an empty one, holes left out, sharing extents where the file system can.
+pub(super) fn copy_data(from: &File, to: &File) -> Result<(), VfsError> {
+    if rustix::fs::ioctl_ficlone(to, from).is_ok() {
+        return Ok(());
+    }
+    let size = from.metadata()?.len();
+    to.set_len(size)?;
+    let mut buffer = vec![0; READ_BYTES.min(usize::try_from(size).unwrap_or(READ_BYTES))];
+    let mut at = 0;
+    while at < size {
+        let run = run_at(from, at, size)?;
+        while run.is_data && at < run.end {
+            let wanted = usize::try_from(run.end - at).unwrap_or(READ_BYTES).min(buffer.len());
+            let bytes = from.read_at(&mut buffer[..wanted], at)?;
+            if bytes == 0 {
+                // Cut short meanwhile: the file's stamp says so.
+                return Ok(());
+            }
+            to.write_all_at(&buffer[..bytes], at)?;
+            at += bytes as u64;
+        }
+        at = run.end;
+    }
+    Ok(())
+}
+
 /// Refuses a write up to `end` that would make a file too large for its content ever to be described. Below the
 /// limit this costs nothing.
 pub(super) fn check_growth(file: &File, end: u64) -> Result<(), VfsError> {

@@ -4,18 +4,25 @@
 use super::clock::now;
 use super::error::VfsError;
 use super::host::ContentFiles;
-use super::reading::read_manifest;
+use super::prepare::set_mtime;
+use super::reading::{copy_data, read_manifest};
+use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::model::Manifest;
 use crate::sync::Store;
-use crate::sync::member::{Unproven, content_of};
+use crate::sync::member::{Ino, Unproven, content_of};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// Contents made sure of at a time.
 const PROVED_AT_ONCE: usize = 10_000;
 
 /// More files than these are synced together.
 const SYNCED_ALONE_MAX: usize = 32;
+
+/// How often a file is copied that is written meanwhile; what is written then is nobody's business any more.
+const COPIES_MAX: usize = 3;
 
 /// What the last end may have taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +44,37 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             done = self.distrust_what_was_written().and(self.read_again()).and(self.replace_lost_files());
         }
         let dirty = self.replica.lock().dirty_inodes();
+        let capture = |ino| self.part_from_writers(ino).and_then(|()| self.capture_now(ino));
         // What an application goes on writing is captured when it closes it.
         let closed = dirty.into_iter().filter(|ino| !self.open.has_writers(*ino));
-        closed.map(|ino| self.capture_now(ino)).fold(done, Result::and)
+        closed.map(capture).fold(done, Result::and)
+    }
+
+    /// A program that outlived the mount it opened a file on may write it by way of the kernel for ever, and nobody
+    /// would see it. What it has written so far is taken to a file of its own; the rest goes nowhere, as its `fsync`
+    /// and `close` tell it.
+    fn part_from_writers(&self, ino: Ino) -> Result<(), VfsError> {
+        let Some(number) = self.backing_number(ino).filter(|_| self.passing_handles(ino) == 0) else {
+            return Ok(());
+        };
+        let file = self.files.open_read(number)?;
+        if !is_written(&file) {
+            return Ok(());
+        }
+        tracing::warn!(ino = ino.0, "a program still writes to a mount that is no more");
+        let copy_number = self.replica.lock().allocate_file();
+        let copy = self.files.create(copy_number)?;
+        for _ in 0..COPIES_MAX {
+            let stamp = Stamp::of(&file)?;
+            file.sync_data()?;
+            copy.set_len(0)?;
+            copy_data(&file, &copy)?;
+            set_mtime(&copy, stamp.mtime)?;
+            if Stamp::hasty(&file)? == stamp {
+                break;
+            }
+        }
+        self.work(|replica| Ok(((), replica.set_backing(ino, copy_number)?)))
     }
 
     fn distrust_what_was_written(&self) -> Result<(), VfsError> {
@@ -139,5 +174,37 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 false
             }
         }
+    }
+}
+
+/// Tells whether anybody has a file open for writing, or mapped: then the kernel gives no lease on it.
+fn is_written(file: &File) -> bool {
+    let lease = |kind: libc::c_int| {
+        // SAFETY: the descriptor is open, and the call takes a number and no pointer.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind) }
+    };
+    if lease(libc::F_RDLCK) == 0 {
+        lease(libc::F_UNLCK);
+        return false;
+    }
+    io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+
+    #[test]
+    fn a_file_that_somebody_could_write_is_told_from_one_that_is_left() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let file = File::open(&path).unwrap();
+        assert!(!is_written(&file));
+        let reader = File::open(&path).unwrap();
+        assert!(!is_written(&file));
+        let writer = OpenOptions::new().write(true).open(&path).unwrap();
+        assert!(is_written(&file));
+        drop((reader, writer));
+        assert!(!is_written(&file));
     }
 }

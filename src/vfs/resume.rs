@@ -68,6 +68,8 @@ struct HandleRecord {
     read: bool,
     write: bool,
     append: bool,
+    /// The kernel reads and writes it by itself.
+    passes: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,13 +133,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.handles.count_from(number << HANDLES_OF_ONE);
         self.resume_orphans();
         for (id, record) in handles(&self.ledger) {
-            let HandleRecord { ino, request, read, write, append } = record;
+            let HandleRecord { ino, request, read, write, append, passes } = record;
             let open = self.acquire(ino, write);
-            if let Err(error) = self.resume_content(&open) {
+            if let Err(error) = self.resume_content(&open, passes) {
                 tracing::error!(ino = ino.0, %error, "an open file could not be taken up");
             }
             let mode = OpenMode { read, write, append, ..OpenMode::default() };
-            self.handles.restore(id, Handle { open, mode });
+            self.resume_passage(&open, mode, passes);
+            self.handles.restore(id, Handle { open, mode, passes: passes.into() });
             self.asked_again.lock().insert(request, (id, ino));
         }
         for (ino, bytes) in self.ledger.all(Kind::AccessTime) {
@@ -163,14 +166,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// The file of content that is being written, whose size and mtime are the inode's.
-    fn resume_content(&self, open: &OpenInode) -> Result<(), VfsError> {
+    fn resume_content(&self, open: &OpenInode, passes: bool) -> Result<(), VfsError> {
         let mut content = open.content.write();
         if content.file.is_some() {
             return Ok(());
         }
         let orphan = self.orphans.get(open.ino);
         content.dirty |= orphan.as_ref().is_some_and(|orphan| orphan.owns_file);
-        if let Some(number) = self.backing_number(open.ino).filter(|_| content.dirty) {
+        if let Some(number) = self.backing_number(open.ino).filter(|_| content.dirty || passes) {
             content.set_file(self.files.open_write(number)?, true);
         }
         Ok(())
@@ -179,7 +182,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Keeps an open file for the next process.
     pub fn keep_handle(&self, request: RequestId, id: FileId, ino: Ino, mode: OpenMode) {
         let OpenMode { read, write, append, .. } = mode;
-        let record = HandleRecord { ino, request: request.number, read, write, append };
+        let passes = self.is_passed(id);
+        let record = HandleRecord { ino, request: request.number, read, write, append, passes };
         self.ledger.put(Kind::Handle, id.0, &encode(&record));
     }
 

@@ -17,8 +17,9 @@ use crate::model::{Body, NodeId, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Attributes, Effects, Ino, Replica};
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// A mounted space. Shared by the threads that serve the kernel, the one that captures, and the member.
@@ -33,6 +34,10 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) queue: CaptureQueue,
     pub(super) untold: Untold,
     pub(super) ignores: Ignores,
+    /// Files may be open that the kernel reads and writes by itself.
+    pub(super) passes: AtomicBool,
+    /// Inodes that the kernel wrote all the time when they were to be captured.
+    pub(super) watched: Mutex<HashSet<Ino>>,
     /// Inodes flushed after their last change and not captured yet, in that order.
     pub(super) flushed: Mutex<Vec<Ino>>,
     /// Held while flushed inodes are captured.
@@ -59,6 +64,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             queue: CaptureQueue::default(),
             untold: Untold::default(),
             ignores: Ignores::default(),
+            passes: AtomicBool::new(false),
+            watched: Mutex::default(),
             flushed: Mutex::default(),
             settling: Mutex::default(),
             atimes: Mutex::default(),
@@ -139,6 +146,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// [`VfsError::Gone`].
     pub fn stat(&self, ino: Ino) -> Result<Stat, VfsError> {
+        self.take_privileges(ino);
         let open = self.open.get(ino);
         let content = open.as_ref().map(|open| open.content.read());
         let (attributes, _) = self.attributes(ino)?;
@@ -150,7 +158,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let file = content.as_deref().and_then(|content| content.file.as_ref());
         let dirty = content.as_deref().is_some_and(|content| content.dirty);
         let pieces = content.as_deref().and_then(|content| content.pieces.as_ref());
+        let passage = open.as_ref().map(|open| &open.passage).filter(|passage| passage.is_written());
+        // Content that is known still to be what it was has the attributes of the rows.
+        let known = || passage.zip(file).is_some_and(|(passage, file)| passage.known_in(file).is_some());
         match file {
+            Some(_) if !by_file && known() => {}
             Some(file) if is_file && (dirty || by_file) => stat.overlay(&file.metadata()?),
             None if is_file && by_file && pieces.is_some() => {
                 stat.size = pieces.map_or(0, |pieces| pieces.length());
@@ -160,6 +172,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 None => (stat.size, stat.blocks) = (0, 0),
             },
             _ => {}
+        }
+        if let Some(open) = open.as_ref().filter(|_| passage.is_some()) {
+            stat.changes_unseen = true;
+            self.note_told(open, stat.mtime);
         }
         if let Some(atime) = self.atimes.lock().get(&ino) {
             stat.atime = *atime;

@@ -9,6 +9,7 @@ mod side;
 mod user;
 
 use calls::{Call, Dice};
+use fl0wfs::fuse::Passthrough;
 use fl0wfs::model::MemberNumber;
 use fl0wfs::ops::{MemoryTree, Op, Tree, TreeMut, apply};
 use fl0wfs::sync::Kv;
@@ -95,11 +96,23 @@ fn journal_makes_the_view(mounted: &Mounted) {
 
 /// Compares a mount that ignores by `patterns` with a plain directory.
 fn compare(seeds: u64, patterns: &str, leaves_out: impl Fn(&Call) -> bool, check: impl Fn(&Mounted)) {
+    for passthrough in [Passthrough::Auto, Passthrough::Off] {
+        compare_one(seeds, patterns, passthrough, &leaves_out, &check);
+    }
+}
+
+fn compare_one(
+    seeds: u64,
+    patterns: &str,
+    passthrough: Passthrough,
+    leaves_out: impl Fn(&Call) -> bool,
+    check: impl Fn(&Mounted),
+) {
     let root = TempDir::new().unwrap();
     let plain = TempDir::new().unwrap();
     [&root, &plain].iter().for_each(|directory| open_to_all(directory.path()));
     let mounted = || {
-        let mounted = Mounted::new(root.path());
+        let mounted = Mounted::new(root.path(), passthrough);
         let list = OwnList { name: "own".into(), content: patterns.into() };
         mounted.volume.set_own_lists(vec![list]);
         mounted

@@ -1,6 +1,6 @@
 //! A volume mounted for real, without a hub: RocksDB and backing files in a temporary directory.
 
-use fl0wfs::fuse::{Mount, MountOptions, mount};
+use fl0wfs::fuse::{Mount, MountOptions, Passthrough, mount};
 use fl0wfs::model::{MemberName, Owner};
 use fl0wfs::store::{BackingFiles, RocksStore, StoreRole};
 use fl0wfs::sync::member::{Effects, Ino, Replica};
@@ -63,7 +63,7 @@ pub struct Mounted {
 
 impl Mounted {
     /// Mounts the volume whose state is below `root`, which is made where it is missing.
-    pub fn new(root: &Path) -> Mounted {
+    pub fn new(root: &Path, passthrough: Passthrough) -> Mounted {
         let (state, directory) = (root.join("state"), root.join("mount"));
         fs::create_dir_all(&directory).unwrap();
         fs::create_dir_all(&state).unwrap();
@@ -85,6 +85,7 @@ impl Mounted {
             dev: true,
             exec: true,
             plain_type: false,
+            passthrough,
         };
         let mount =
             mount(volume.clone(), Arc::default(), &directory, &options).expect("mounting needs /dev/fuse");

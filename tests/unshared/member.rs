@@ -104,7 +104,7 @@ impl Member {
     pub fn capture(&mut self, now: Timestamp, ino: Ino) {
         if self.replica.is_dirty(ino) && self.replica.inode(ino).is_some() {
             let manifest = manifest_of(&self.content(ino)).0;
-            let captured = Captured { ino, manifest, list: Vec::new(), mtime: now };
+            let captured = Captured { ino, manifest, list: Vec::new(), mtime: now, beside: None };
             let taken = self.replica.capture(now, captured);
             self.done(taken);
         }

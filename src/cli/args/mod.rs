@@ -118,6 +118,8 @@ Options for -o, comma separated, later ones win:
   noexec              programs on the mount cannot be run
   plain-type          show the type fuse instead of fuse.fl0wfs, for tools that know no other
   conflict=copy       keep the losing side of a conflict beside the winner (the default)
+  passthrough=off     every byte is read and written by the daemon; on: no mount where the kernel cannot do it by
+                      itself; auto, the default: where it can
   conflict=hold       leave the losing side where it is and do not send it until it is resolved
   content=eager       fetch all content as it comes (the default)
   content=lazy        fetch content when it is read; names, sizes and times are there in any case

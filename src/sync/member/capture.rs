@@ -15,10 +15,13 @@ pub struct Captured {
     /// The chunks of the manifest's list, where it is a tree.
     pub list: Vec<(ChunkId, Vec<u8>)>,
     pub mtime: Timestamp,
+    /// The backing file of no inode that holds the content, where the inode's own goes on being written: then the
+    /// dirty mark stays.
+    pub beside: Option<u64>,
 }
 
 impl<S: Store> Replica<S> {
-    /// Takes content into the journal and clears the inode's dirty mark. Content equal to the last captured
+    /// Takes content into the journal and clears the inode's dirty mark, unless it stays. Content equal to the last captured
     /// makes no op. `now` is when the inode last changed.
     ///
     /// # Errors
@@ -41,15 +44,24 @@ impl<S: Store> Work<'_, S> {
             self.txn.put(keys::spool(content, chunk), bytes);
         }
         // An inode that lost its last name meanwhile has nothing to say.
-        let Some(mut inode) = self.inode(ino) else { return Ok(()) };
-        if let Some(backing) = &mut inode.backing {
+        let Some(mut inode) = self.inode(ino) else {
+            self.effects.removed_files.extend(captured.beside);
+            return Ok(());
+        };
+        self.state.idle.remove(&ino);
+        if let Some(file) = captured.beside {
+            self.hold_beside(&captured.manifest, file);
+            self.state.idle.insert(ino);
+        } else if let Some(backing) = &mut inode.backing {
             backing.content = Some(content);
             self.hold(&captured.manifest, backing.file);
             self.note_unproven(ino);
         }
         // POSIX: changing content changes ctime.
         inode.ctime = inode.ctime.max(self.now);
-        self.txn.remove(keys::dirty(ino));
+        if captured.beside.is_none() {
+            self.txn.remove(keys::dirty(ino));
+        }
         if self.embryo(inode.node).is_some() {
             self.capture_embryo(&inode, captured)?;
         } else if inode.detached || self.is_outdated(&inode) {

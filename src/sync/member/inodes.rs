@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::{Backing, Held, Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Manifest, Node, NodeId, Timestamp, Version};
+use crate::model::{Digest, Manifest, Node, NodeId, Timestamp, Version};
 use crate::ops::Tree;
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::{decode, encode};
@@ -206,6 +206,35 @@ impl<S: Store> Replica<S> {
         marked.map(|((), effects)| effects)
     }
 
+    /// A dirty mark of this inode, if it has one, stands for what may come: its content is what was captured last
+    /// (`is_idle`), or is not.
+    pub fn note_idle(&mut self, ino: Ino, is_idle: bool) {
+        match is_idle {
+            true => _ = self.state.idle.insert(ino),
+            false => _ = self.state.idle.remove(&ino),
+        }
+    }
+
+    /// Clears the dirty mark of an inode whose backing file holds `content`, as it did when that was last captured.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`].
+    pub fn unwritten(&mut self, ino: Ino, content: Digest) -> Result<Effects, LocalError> {
+        let cleared = self.transact_now(|work| {
+            let Some(mut inode) = work.inode(ino) else { return Ok(()) };
+            if let Some(backing) = &mut inode.backing {
+                backing.content = Some(content);
+                work.note_unproven(ino);
+            }
+            work.state.idle.remove(&ino);
+            work.txn.remove(keys::dirty(ino));
+            work.save_inode(ino, &inode);
+            work.want(inode.node);
+            Ok(())
+        });
+        cleared.map(|((), effects)| effects)
+    }
+
     pub(super) fn transact_now<R>(
         &mut self,
         body: impl FnOnce(&mut Work<'_, S>) -> Result<R, LocalError>,
@@ -293,6 +322,7 @@ impl<S: Store> Work<'_, S> {
     /// Forgets an inode and gives up its backing file.
     pub fn remove_inode(&mut self, ino: Ino) {
         let Some(inode) = self.inode(ino) else { return };
+        self.state.idle.remove(&ino);
         if self.known_ino_of(inode.node) == Some(ino) {
             self.txn.remove(keys::ino_of(inode.node));
         }

@@ -1,7 +1,7 @@
 //! The journal: ops the hub has not accepted, in the order they are to be sent.
 
 use super::keys;
-use super::records::content_of;
+use super::records::{Ino, content_of};
 use super::state::{LocalError, Pending, Replica, Work};
 use crate::model::{Digest, NodeId};
 use crate::ops::{Drop, Op, SetMeta, Tree, Verb};
@@ -63,8 +63,9 @@ impl<S: Store> Replica<S> {
 
     /// Tells whether every local change has been accepted and nothing is still to be captured.
     pub fn is_clean(&self) -> bool {
-        let none = |tag: u8| self.store.scan_prefix(&[tag]).next().is_none();
-        self.sealed().is_none() && none(keys::JOURNAL) && none(keys::DIRTY)
+        let is_idle = |ino: &Ino| self.state.idle.contains(ino);
+        let journal_is_empty = self.store.scan_prefix(&[keys::JOURNAL]).next().is_none();
+        self.sealed().is_none() && journal_is_empty && self.dirty_inodes().iter().all(is_idle)
     }
 }
 

@@ -83,6 +83,18 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// Notes that a file of no inode holds what a pending op brings. One that is not needed goes.
+    pub fn hold_beside(&mut self, manifest: &Manifest, file: u64) {
+        let content = content_of(manifest);
+        // The counter must be kept although it grew before this transaction began.
+        self.txn.put(keys::meta("counters"), crate::wire::encode(&self.state.counters));
+        if manifest.length > 0 && self.held(content).is_none() {
+            self.txn.put(keys::held(content), crate::wire::encode(&Held { file, orphaned: true }));
+        } else {
+            self.effects.removed_files.push(file);
+        }
+    }
+
     fn held(&self, content: Digest) -> Option<Held> {
         self.read(&keys::held(content))
     }

@@ -19,7 +19,7 @@ use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A member's state over the store that keeps it.
 pub struct Replica<S> {
@@ -36,6 +36,9 @@ pub(super) struct State {
     pub session: Session,
     /// Inodes with open handles, and how many.
     pub open: BTreeMap<Ino, u32>,
+    /// Inodes whose dirty mark stands although their content was captured when it was last looked at: the kernel may
+    /// write them unseen.
+    pub idle: BTreeSet<Ino>,
     /// The mount itself is read-only, whatever the role.
     pub read_only: bool,
     pub policy: Policy,
@@ -149,6 +152,7 @@ impl<S: Store> Replica<S> {
             position,
             session,
             open,
+            idle: BTreeSet::new(),
             read_only: false,
             policy: Policy::default(),
             name,

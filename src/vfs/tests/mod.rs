@@ -4,6 +4,7 @@ mod captures;
 mod ignored;
 mod names;
 mod orphans;
+mod passages;
 mod power;
 mod resume;
 mod support;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub const ROOT: Caller = Caller { uid: 0, gid: 0, pid: 0, umask: 0 };
 pub const OTHER: Caller = Caller { uid: 1000, gid: 1000, pid: 0, umask: 0 };
 pub const READ: OpenMode =
-    OpenMode { read: true, write: false, append: false, truncate: false, exclusive: false };
+    OpenMode { read: true, write: false, append: false, truncate: false, exclusive: false, direct: false };
 pub const WRITE: OpenMode = OpenMode { write: true, ..READ };
 
 /// Backing files as plain files of one directory.
@@ -237,7 +237,9 @@ fn copy_of(directory: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+        let to = copy.path().join(path.file_name().unwrap());
+        fs::copy(&path, &to).unwrap();
+        File::open(to).unwrap().set_modified(path.metadata().unwrap().modified().unwrap()).unwrap();
     }
     copy
 }

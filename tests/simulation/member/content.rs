@@ -105,7 +105,7 @@ impl Member {
         let content = content_of(&manifest);
         let length = manifest.length;
         self.ledger.intend(1);
-        let captured = Captured { ino, manifest, list: Vec::new(), mtime: stamp };
+        let captured = Captured { ino, manifest, list: Vec::new(), mtime: stamp, beside: None };
         let taken = self.replica.capture(stamp, captured);
         if self.done(taken) {
             if length > 0 {
