@@ -168,10 +168,11 @@ impl Options {
             ("notify", "off") => self.set_silent(true),
             ("notify", "") => Err(OptionError::NeedsValue("notify")),
             ("notify", other) => Err(bad("notify", other, "on or off")),
-            ("passthrough", value) => match Passthrough::named(value) {
-                Some(passthrough) => Ok(self.passthrough = passthrough),
-                None => Err(bad("passthrough", value, "auto, on or off")),
-            },
+            ("passthrough", value) => {
+                let named = Passthrough::named(value);
+                self.passthrough = named.ok_or_else(|| bad("passthrough", value, "auto, on or off"))?;
+                Ok(())
+            }
             ("content", "eager") => self.set_fetching(Fetching::All),
             ("content", "lazy") => self.set_fetching(Fetching::Asked),
             ("content", "") => Err(OptionError::NeedsValue("content")),
