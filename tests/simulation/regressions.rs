@@ -321,6 +321,31 @@ fn a_rename_over_one_of_two_names_meets_the_removal_of_the_other() {
     sound.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
+#[test]
+fn content_that_has_not_arrived_is_wanted_by_the_file_that_goes_on_after_a_save_by_backup() {
+    let mut space = Space::new(1);
+    space.connect(0);
+    space.make_file(0, "file", b"old");
+    space.talk();
+    let node = space.node(0, "file");
+    let (from, to) = (place("file"), place("file~"));
+    let aside = Move { node, from, to, replaces: None, exchange: false, keeps_owner: false };
+    assert!(space.members[0].submit(1, Verb::Move(aside)));
+    let ino = space.make_file(0, "file", b"new");
+    space.talk();
+    let newcomer = space.node(0, "file");
+    // The loss of power has taken what nobody had synced; the hub has it.
+    let file =
+        space.members[0].replica.inode(ino).and_then(|inode| inode.backing).expect("it has content").file;
+    space.members[0].disk.write_file(file, Vec::new());
+    space.members[0].restart(space.now, true);
+    assert!(space.members[0].replica.wants(newcomer));
+    let version = space.members[0].replica.view().node(node).expect("it is there").version;
+    assert!(space.members[0].submit(2, Verb::Drop(Drop { node, place: place("file~"), version })));
+    assert!(space.members[0].replica.view().node(newcomer).is_none(), "the drop ends the save");
+    assert_eq!(space.members[0].replica.wanted(None, 9), [node]);
+}
+
 fn all_pass(fate: HubFate) {
     note_panics();
     for seed in 0..SEEDS {

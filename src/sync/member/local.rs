@@ -309,6 +309,7 @@ impl<S: Store> Work<'_, S> {
             self.bind(ino, Inode { node: survivor, version, ..inode });
         }
         // Where the newcomer's content has not arrived yet, it is the survivor that waits for it.
+        self.want(newcomer);
         self.want(survivor);
         true
     }

@@ -141,7 +141,9 @@ impl<S: Store> Work<'_, S> {
     ) -> Result<(), LocalError> {
         self.txn.remove(keys::unproven(ino));
         let Some(inode) = self.inode(ino) else { return Ok(()) };
-        let waiting = !self.is_spooled(content) && self.change_content(content, &found);
+        // Another file that holds it is looked at on its own account.
+        let elsewhere = self.is_spooled(content) || self.is_held_by_other(content, file);
+        let waiting = !elsewhere && self.change_content(content, &found);
         // Nothing needs no file, and there may be none.
         let backing = match waiting && found.length > 0 {
             true => Some(Backing { file, content: Some(content_of(&found)) }),

@@ -282,6 +282,23 @@ impl<S: Store> Work<'_, S> {
         self.want(id);
     }
 
+    /// Nothing is fetched for an empty file: what its inode has of another content goes at once.
+    pub fn empty_if_row_is(&mut self, node: NodeId) {
+        let row = self.view().node(node);
+        let Some(manifest) = row.as_ref().and_then(Node::manifest).filter(|manifest| manifest.length == 0)
+        else {
+            return;
+        };
+        if let Some(ino) = self.known_ino_of(node)
+            && let Some(inode) = self.inode(ino)
+            && let Some(content) = inode.backing.and_then(|backing| backing.content)
+            && content != content_of(manifest)
+        {
+            self.give_up_backing(&inode);
+            self.save_inode(ino, &Inode { backing: None, ..inode });
+        }
+    }
+
     /// Gives a node's inode the backing file that holds its content.
     pub fn swap_in(&mut self, node: NodeId, content: Digest, file: u64) -> bool {
         let Some(row) = self.view().node(node) else { return false };

@@ -179,7 +179,10 @@ impl<S: Store> Work<'_, S> {
             }
         }
         // A node that lost its inode to another has its own content to fetch.
-        concerned.into_iter().for_each(|node| self.want(node));
+        for node in concerned {
+            self.empty_if_row_is(node);
+            self.want(node);
+        }
     }
 
     fn rebind(&mut self, ino: Ino, inode: Inode, node: NodeId, version: Version) {

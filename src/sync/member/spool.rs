@@ -75,6 +75,11 @@ impl<S: Store> Work<'_, S> {
         }
     }
 
+    /// Tells whether a file other than this one holds a content for ops that wait.
+    pub fn is_held_by_other(&self, content: Digest, file: u64) -> bool {
+        self.held(content).is_some_and(|held| held.file != file)
+    }
+
     /// Of two files with a content that an op waits with, the one that is known to be synced holds it.
     pub fn hold_instead(&mut self, content: Digest, file: u64) {
         if let Some(held) = self.held(content).filter(|held| held.file != file) {
