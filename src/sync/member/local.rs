@@ -183,8 +183,14 @@ impl<S: Store> Work<'_, S> {
     /// A file that comes and goes between two flush points leaves nothing but its directory's mtime.
     fn drop_embryo(&mut self, node: NodeId) -> Result<(), LocalError> {
         let Some((_, make)) = self.embryo(node) else { return Ok(()) };
+        let was_copy = self.view().conflict_of_copy(node).is_some();
         self.erase(node, &make.place);
         self.txn.remove(keys::embryo(node));
+        if was_copy {
+            // Its conflict may have stood in the place of an earlier one.
+            self.replay_pending()?;
+            self.note_changes();
+        }
         self.set_mtime(make.place.parent, self.now)?;
         self.touch(make.place.parent);
         if let Some(ino) = self.known_ino_of(node) {

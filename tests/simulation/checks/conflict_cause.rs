@@ -5,7 +5,7 @@ use crate::failure::{Check, Checked, Failure, ensure};
 use crate::hub::{History, Noted};
 use crate::telling;
 use fl0wfs::model::{Conflict, ConflictKind, Node, NodeId};
-use fl0wfs::ops::{Make, Put, Verb};
+use fl0wfs::ops::{Make, Op, Put, Verb};
 use fl0wfs::wire::{LogEntry, Position};
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub fn conflict_cause(history: &History, entry: &LogEntry, row: impl Fn(NodeId) 
         if !has_cause(history, entry, conflict, since) {
             return no_cause(&format!("nobody changed the same thing from {since} on"));
         }
-        different(entry, op.verb.manifest(), conflict, &row)?;
+        different((history, since), entry, op.verb.manifest(), conflict, &row)?;
     }
     Ok(())
 }
@@ -88,14 +88,28 @@ pub fn copy_in(verb: &Verb) -> Option<(NodeId, NodeId)> {
     Some((verb.node(), conflict.node)).filter(|(copy, of)| copy != of)
 }
 
-/// Equal bytes never conflict.
+/// Equal bytes never conflict, as far as the author could know: a save in the same commit brings what its newcomer holds
+/// when the hub takes it, and somebody else may have put the very same into that meanwhile.
 fn different(
+    (history, since): (&History, usize),
     entry: &LogEntry,
     lost: Option<&fl0wfs::model::Manifest>,
     conflict: &Conflict,
     row: &impl Fn(NodeId) -> Option<Node>,
 ) -> Checked {
     if !matches!(conflict.kind, ConflictKind::PutPut | ConflictKind::MakeMake) {
+        return Ok(());
+    }
+    let saves = |op: &Op| match &op.verb {
+        Verb::Move(step) => step.replaces.is_some_and(|over| !step.exchange && over.node == conflict.node),
+        Verb::Drop(drop) => drop.node == conflict.node,
+        _ => false,
+    };
+    let same = history.stamps.same_file(conflict.node);
+    let met = history.entries.get(since..).unwrap_or_default();
+    let mut others = met.iter().filter(|noted| noted.member != entry.member);
+    let unknown = others.any(|noted| noted.nodes.iter().any(|node| same.contains(node)));
+    if unknown && entry.ops.iter().any(saves) {
         return Ok(());
     }
     let kept = row(conflict.node).filter(|row| row.version == conflict.remote);

@@ -136,7 +136,10 @@ impl Worker<'_> {
         let ino = self.member.handles.swap_remove(at);
         if !self.member.is_open(ino) {
             self.member.capture(self.now, ino);
-            self.member.ledger.end(ino);
+            // What there was no room to capture goes on from where it began.
+            if !self.member.replica.is_dirty(ino) {
+                self.member.ledger.end(ino);
+            }
         }
         let effects = self.member.replica.closed(ino);
         self.member.follow(effects);
