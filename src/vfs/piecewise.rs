@@ -12,6 +12,7 @@ use super::ranges::Seek;
 use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
+use parking_lot::RwLockWriteGuard;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -41,7 +42,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let mut content = open.content.write();
         self.load(open.ino, &mut content);
         if content.file.is_none() && !content.dirty && content.pieces.is_none() {
-            content.pieces = self.host.pieces(open.ino);
+            // The hub may be asked, and whoever wants to know of the file meanwhile must not wait for it.
+            let pieces = RwLockWriteGuard::unlocked(&mut content, || self.host.pieces(open.ino));
+            if content.file.is_none() && !content.dirty && content.pieces.is_none() {
+                content.pieces = pieces;
+            }
         }
         content.file.is_none() && content.pieces.is_some()
     }
