@@ -106,6 +106,20 @@ u3_watchers_see_the_same_where_the_repeater_is_killed() {
     end_process "$WATCHER" TERM
 }
 
+u3_watchers_see_the_same_where_they_are_told_late() {
+    step "U3: the process that repeats changes for watchers is held up while they are made, and they see the same events"
+    local repeater
+    rm -rf "$A/w" && make_directories
+    start_watching "$WORK/late" -r "$B"
+    mark late "$WORK/late"
+    repeater=$(repeater_of b) && kill -s STOP "$repeater" || fail "b has no such process"
+    python3 "$TESTS/watching.py" change "$A" "$CHANGES" 3 && sync_all a b
+    kill -s CONT "$repeater" 2>/dev/null
+    mark later "$WORK/late"
+    events_are late later "$WORK/late"
+    end_process "$WATCHER" TERM
+}
+
 u3_a_daemon_that_is_killed_carries_out_nothing_that_was_for_watchers() {
     step "U3: the daemon is killed while watchers are told: what it was about does not become anybody's work"
     local round

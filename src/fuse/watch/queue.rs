@@ -10,10 +10,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Sights that wait, at most.
-const WAITING_MAX: usize = 16_384;
-/// Where more wait than this, a file's changes are told as one.
-const JOINS_FROM: usize = 256;
+/// Sights that wait, at most. With its name on the stage one takes some 400 bytes.
+const WAITING_MAX: usize = 32_768;
+/// Where so many wait, a file's changes are told as one: later sights need the room more.
+const JOINS_FROM: usize = WAITING_MAX / 2;
+/// A file's change is joined to one before it that no more than so many sights stand behind.
+const JOINS_WITHIN: usize = 256;
 
 /// A sight and the time from which on it can be seen.
 #[derive(Clone, Debug)]
@@ -114,7 +116,7 @@ impl State {
         let Sight::Written { subject, .. } = sight else { return false };
         let of_file = |waiting: &&Waiting| waiting.sight.subject().node == subject.node;
         // The first one may be on its way out.
-        let last = self.waiting.iter().skip(1).rev().take(JOINS_FROM).find(of_file);
+        let last = self.waiting.iter().skip(1).rev().take(JOINS_WITHIN).find(of_file);
         last.is_some_and(|waiting| {
             matches!(waiting.sight, Sight::Written { .. } | Sight::Made { content: Filling::Some, .. })
         })
@@ -150,7 +152,7 @@ mod tests {
         assert_eq!(count(&sights), 2);
         (0..JOINS_FROM as u64).for_each(|number| put(&sights, written(1000 + number)));
         let before = count(&sights);
-        put(&sights, written(1000 + 9));
+        put(&sights, written(1000 + JOINS_FROM as u64 - 9));
         assert_eq!(count(&sights), before);
         put(&sights, written(8));
         assert_eq!(count(&sights), before + 1);
