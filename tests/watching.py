@@ -3,15 +3,20 @@
     watching.py change DIR COUNT SEED   makes so many mixed changes below DIR, in DIR/w
     watching.py expect <LOG             the events of a log (`log --json`, newest first), one per line
     watching.py seen DIR <EVENTS        the events that inotifywait told of, in the same form
+    watching.py kill PID FILE           kills the process that repeats changes for a daemon's watchers, again and again
+                                        until the file is there; prints a dot for each
 
 Lines are PATH EVENT. Changes of attributes that follow each other are one event, as the system joins them. What a save
 by rename was written under before has no place in the history of its file, and is left out on both sides.
 """
 
+import contextlib
 import json
 import os
 import random
+import signal
 import sys
+import time
 
 DIRECTORIES = 6
 SAVED_UNDER = ".saved-"
@@ -159,11 +164,45 @@ def seen(root):
         yield os.path.relpath(path, root), event[0]
 
 
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+# A process is its thread's child that started it.
+def children_of(process):
+    threads = os.listdir(f"/proc/{process}/task")
+    return [child for thread in threads for child in read(f"/proc/{process}/task/{thread}/children").split()]
+
+
+# One that has only just begun has not done anything yet: each is let to answer a few orders, by one write each.
+def kill(daemon, until):
+    chance = random.Random(3)
+    limit = chance.randrange(3, 30)
+    while not os.path.exists(until):
+        for child in children_of(daemon):
+            here = f"/proc/{int(child)}"
+            answers = [line.split()[1] for line in read(f"{here}/io").splitlines() if line.startswith(b"syscw")]
+            if b"repeat-for-watchers" in read(f"{here}/cmdline") and answers and int(answers[0]) >= limit:
+                time.sleep(chance.random() / 1000)
+                # Its daemon may have ended it.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+                    print(end=".", flush=True)
+                limit = chance.randrange(3, 30)
+        time.sleep(0.0005)
+
+
 if __name__ == "__main__":
     command, arguments = sys.argv[1], sys.argv[2:]
     if command == "change":
         change(arguments[0], int(arguments[1]), int(arguments[2]))
     elif command == "expect":
         expect()
+    elif command == "kill":
+        kill(int(arguments[0]), arguments[1])
     else:
         tell(seen(arguments[0]))

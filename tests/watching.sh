@@ -75,25 +75,13 @@ u3_watchers_see_every_change_of_others_in_the_order_of_the_log() {
 # How many orders a member's repeater has followed; each is answered by one write.
 orders_of() { awk '/^syscw/ { print $2 }' "/proc/$(repeater_of "$1")/io" 2>/dev/null || echo 0; }
 
-# kill_repeaters FILE: again and again, until the file is there.
-kill_repeaters() {
-    local repeater
-    while [ ! -e "$1" ]; do
-        # It is let to do something in between.
-        if [ "$(orders_of b)" -gt 15 ]; then
-            repeater=$(repeater_of b) && kill -s KILL "$repeater" && printf .
-        fi
-        pause
-    done
-}
-
 u3_watchers_see_the_same_where_the_repeater_is_killed() {
     step "U3: the process that repeats changes for watchers is killed all the time, and they see the same events"
     local killer
     rm -rf "$A/w" && make_directories
     start_watching "$WORK/killed" -r "$B"
     mark begun "$WORK/killed"
-    kill_repeaters "$WORK/enough" >"$WORK/kills" &
+    python3 "$TESTS/watching.py" kill "${PIDS[b]}" "$WORK/enough" >"$WORK/kills" &
     killer=$!
     python3 "$TESTS/watching.py" change "$A" "$CHANGES" 3 || fail "a cannot change things"
     mark ended "$WORK/killed"

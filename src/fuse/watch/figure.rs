@@ -52,6 +52,10 @@ impl Phantoms {
 }
 
 impl Figure {
+    pub fn is_phantom(self) -> bool {
+        is_phantom(self.number)
+    }
+
     /// What is told of an inode that is no more, or of a phantom.
     pub fn attributes(self) -> FileAttr {
         let (kind, perm, nlink) = match self.kind {

@@ -12,8 +12,10 @@
 //! Invariant: the repeater is told of nothing that nobody watches, by what the system says of watches itself. It holds
 //! no file and no directory of the mount between two calls, follows no symlink and enters no other mount.
 //!
-//! Remote work waits for nothing here. A repeater that dies is started again; what it was about is tried once more.
+//! Remote work waits for nothing here. A repeater that dies is started again, and goes on with the first call that was
+//! not made.
 
+mod acts;
 mod companion;
 mod figure;
 mod held;

@@ -15,7 +15,7 @@ pub enum Order {
     Call(Call),
 }
 
-/// One or two system calls on the mount.
+/// A system call on the mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub deed: Deed,
@@ -33,11 +33,16 @@ pub struct At {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
+    /// Makes a file, and closes it.
     MakeEmpty,
-    MakeFull,
     MakeOther,
     MakeDirectory,
+    /// Takes a file's content away, and closes it.
     Write,
+    /// Shows as a file's new content, and changes nothing.
+    Change,
+    /// Opens a file to write it, and closes it.
+    Close,
     Touch,
     Remove,
     RemoveDirectory,
@@ -45,12 +50,13 @@ pub enum Deed {
     Exchange,
 }
 
-const DEEDS: [Deed; 10] = [
+const DEEDS: [Deed; 11] = [
     Deed::MakeEmpty,
-    Deed::MakeFull,
     Deed::MakeOther,
     Deed::MakeDirectory,
     Deed::Write,
+    Deed::Change,
+    Deed::Close,
     Deed::Touch,
     Deed::Remove,
     Deed::RemoveDirectory,
@@ -201,7 +207,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_neither_order_nor_answer() {
-        for bytes in [&[][..], &[9, 200, 0, 0, 0], &[2, 1, 0], &[13], &[0]] {
+        for bytes in [&[][..], &[9, 200, 0, 0, 0], &[2, 1, 0], &[14], &[0]] {
             assert_eq!(Order::decode(bytes), None, "{bytes:?}");
         }
         for bytes in [&[][..], &[1, 0], &[2], &[2, 0, 1], &[7]] {

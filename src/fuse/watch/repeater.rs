@@ -22,6 +22,11 @@ const NOON: Timestamps = Timestamps {
     last_access: Timespec { tv_sec: 0, tv_nsec: 0 },
     last_modification: Timespec { tv_sec: 0, tv_nsec: 0 },
 };
+/// By a new time of its last change alone the kernel takes a file's content for changed.
+const CHANGED: Timestamps = Timestamps {
+    last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+    last_modification: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
+};
 /// Nothing that it opens can be read or written by it in a way that lasts.
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
@@ -111,16 +116,14 @@ impl Repeater {
         let directory = self.directory(&at.directory)?;
         let name = at.name.as_slice();
         match deed {
-            Deed::MakeEmpty | Deed::MakeFull => {
-                let flags = OPEN | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-                let file = rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR)?;
-                if *deed == Deed::MakeFull { rustix::fs::ftruncate(file, 0) } else { Ok(()) }
-            }
+            Deed::MakeEmpty => open(&directory, name, OFlags::CREATE | OFlags::EXCL),
             Deed::MakeOther => {
                 rustix::fs::mknodat(&directory, name, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0)
             }
             Deed::MakeDirectory => rustix::fs::mkdirat(&directory, name, Mode::RWXU),
-            Deed::Write => write(&directory, name),
+            Deed::Write => open(&directory, name, OFlags::TRUNC),
+            Deed::Close => open(&directory, name, OFlags::empty()),
+            Deed::Change => rustix::fs::utimensat(&directory, name, &CHANGED, AtFlags::SYMLINK_NOFOLLOW),
             Deed::Touch => rustix::fs::utimensat(&directory, name, &NOON, AtFlags::SYMLINK_NOFOLLOW),
             Deed::Remove => rustix::fs::unlinkat(&directory, name, AtFlags::empty()),
             Deed::RemoveDirectory => rustix::fs::unlinkat(&directory, name, AtFlags::REMOVEDIR),
@@ -135,11 +138,10 @@ impl Repeater {
     }
 }
 
-/// Gives a file the size that it has.
-fn write(directory: &OwnedFd, name: &[u8]) -> rustix::io::Result<()> {
-    let file = rustix::fs::openat(directory, name, OPEN | OFlags::WRONLY, Mode::empty())?;
-    let size = rustix::fs::fstat(&file)?.st_size;
-    rustix::fs::ftruncate(&file, size.unsigned_abs())
+/// Opens a file to write it. It is closed then, also where this process ends before it can.
+fn open(directory: &OwnedFd, name: &[u8], how: OFlags) -> rustix::io::Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::openat(directory, name, OPEN | OFlags::WRONLY | how, mode).map(drop)
 }
 
 /// Asks for nothing that the mount would have to answer.

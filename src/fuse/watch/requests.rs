@@ -3,9 +3,9 @@
 //! A call is answered with success only if it is the one that the repeater was told to make, and if the kernel has
 //! asked for its names first: else it goes by what it had remembered, and may be about another file.
 
-use super::figure::Figure;
+use super::figure::{Figure, is_phantom};
 use super::order::Deed;
-use super::stage::{Part, Progress, Stage, Step};
+use super::stage::{Part, Stage, Step};
 use crate::model::Kind;
 use crate::sync::member::Ino;
 use fuser::{Errno, FileAttr, FileHandle, FopenFlags};
@@ -90,7 +90,7 @@ impl Stage {
     ) -> Answered<FileAttr> {
         let makes = |deed: Deed| match kind {
             Kind::Directory => deed == Deed::MakeDirectory,
-            _ => matches!(deed, Deed::MakeEmpty | Deed::MakeFull | Deed::MakeOther),
+            _ => matches!(deed, Deed::MakeEmpty | Deed::MakeOther),
         };
         let made = self.act(pid, |step| makes(step.deed) && step.at.is(directory, name) && step.at.asked)?;
         Some(made.map(|_| self.phantoms.next(kind).attributes()))
@@ -125,11 +125,11 @@ impl Stage {
         self.is_repeater(pid)
     }
 
-    /// A file opened.
+    /// A file opened. It may lose its content with that only where it is a phantom.
     pub(in crate::fuse) fn open(&self, pid: u32, number: u64) -> Answered<(FileHandle, FopenFlags)> {
         let opens = |step: &Step| {
-            let found = step.at.figure.is_some_and(|figure| figure.number == number);
-            step.deed == Deed::Write && found && step.at.asked
+            let deed = if is_phantom(number) { Deed::Write } else { Deed::Close };
+            step.deed == deed && step.is_about(number)
         };
         Some(self.act(pid, opens)?.map(|_| self.handle()))
     }
@@ -147,10 +147,11 @@ impl Stage {
         stat: impl Fn(Ino) -> Option<FileAttr>,
     ) -> Answered<FileAttr> {
         let answered = self.attributes(pid, number, stat)?;
-        if let Some(step) = self.scene.lock().step.as_mut().filter(|_| self.is_repeater(pid)) {
-            step.progress = Progress::Done;
-        }
-        Some(answered)
+        let sets = |step: &Step| matches!(step.deed, Deed::Change | Deed::Touch) && step.is_about(number);
+        Some(
+            answered
+                .and_then(|attributes| self.act(pid, sets).unwrap_or(Err(Errno::EPERM)).map(|()| attributes)),
+        )
     }
 
     /// An inode's attributes. Phantoms are nobody's but the repeater's.
@@ -176,17 +177,18 @@ impl Stage {
         self.is_repeater(pid).then(|| {
             let mut scene = self.scene.lock();
             let step = scene.step.as_mut().filter(|step| is_told(step)).ok_or(Errno::EIO)?;
-            step.progress = match step.deed {
-                Deed::MakeFull => Progress::Made,
-                Deed::Write => Progress::Begun,
-                _ => Progress::Done,
-            };
+            step.done = true;
             Ok(())
         })
     }
 }
 
 impl Step {
+    /// Tells whether what the step is about is this inode, and the kernel knows it by what it was told here.
+    fn is_about(&self, number: u64) -> bool {
+        self.at.asked && self.at.figure.is_some_and(|figure| figure.number == number)
+    }
+
     /// The part that a name is, and whether the name is about to be taken from it.
     fn part(&mut self, directory: u64, name: &[u8]) -> Option<(&mut Part, bool)> {
         if self.at.is(directory, name) {
@@ -205,4 +207,117 @@ fn attributes_of(figure: Figure, removes: bool, stat: impl Fn(Ino) -> Option<Fil
     let Some(real) = real else { return figure.attributes() };
     let is_directory = figure.kind == Kind::Directory;
     FileAttr { nlink: real.nlink + u32::from(removes && !is_directory), ..real }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuse::watch::figure::Phantoms;
+    use crate::model::Name;
+    use crate::sync::member::Spot;
+
+    const REPEATER: u32 = 4711;
+    const FILE: Figure = Figure { number: 9, kind: Kind::File };
+
+    fn part(name: &str, figure: Option<Figure>) -> Part {
+        Part::new(&Spot { directory: Ino(1), name: Name::new(name.as_bytes()).unwrap() }, figure)
+    }
+
+    /// A stage on which the repeater has been told to do something at the name `f`.
+    fn told(deed: Deed, figure: Option<Figure>) -> Stage {
+        let stage = Stage::default();
+        stage.repeater.store(REPEATER, Ordering::SeqCst);
+        let to = matches!(deed, Deed::Move).then(|| part("g", None));
+        stage.begin(Step::new(deed, part("f", figure), to));
+        stage
+    }
+
+    fn ask(stage: &Stage, name: &str) -> Option<u64> {
+        let found = stage.lookup(REPEATER, 1, name.as_bytes(), stat)?;
+        Some(found.map_or(0, |attributes| attributes.ino.0))
+    }
+
+    fn stat(ino: Ino) -> Option<FileAttr> {
+        (ino == Ino(FILE.number)).then(|| FileAttr { size: 77, ..FILE.attributes() })
+    }
+
+    fn is_ok<T>(answered: Answered<T>) -> bool {
+        answered.expect("the request is the repeater's").is_ok()
+    }
+
+    #[test]
+    fn a_call_has_been_made_once_the_request_that_decides_is_answered() {
+        let stage = told(Deed::Remove, Some(FILE));
+        assert_eq!(ask(&stage, "f"), Some(FILE.number));
+        assert!(!stage.end(), "a repeater that ends here has removed nothing");
+        let stage = told(Deed::Remove, Some(FILE));
+        ask(&stage, "f");
+        assert!(is_ok(stage.remove(REPEATER, 1, b"f")));
+        assert!(stage.end(), "a repeater that ends here has removed it");
+        assert!(!is_ok(stage.remove(REPEATER, 1, b"f")), "and is told to remove nothing more");
+    }
+
+    #[test]
+    fn making_and_moving_are_decided_by_one_answer() {
+        for (deed, kind) in [
+            (Deed::MakeEmpty, Kind::File),
+            (Deed::MakeOther, Kind::File),
+            (Deed::MakeDirectory, Kind::Directory),
+        ] {
+            let stage = told(deed, None);
+            assert_eq!(ask(&stage, "f"), Some(0));
+            assert!(is_ok(stage.make(REPEATER, 1, b"f", kind)) && stage.end(), "{deed:?}");
+        }
+        let stage = told(Deed::Move, Some(FILE));
+        ask(&stage, "f");
+        assert!(
+            !is_ok(stage.rename(REPEATER, (1, b"f"), (1, b"g"))),
+            "the kernel knows one name from before"
+        );
+        ask(&stage, "g");
+        assert!(is_ok(stage.rename(REPEATER, (1, b"f"), (1, b"g"))) && stage.end());
+    }
+
+    #[test]
+    fn a_file_may_lose_its_content_where_it_is_a_phantom_and_nowhere_else() {
+        let phantom = Phantoms::new().next(Kind::File);
+        let stage = told(Deed::Write, Some(phantom));
+        ask(&stage, "f");
+        assert!(is_ok(stage.open(REPEATER, phantom.number)) && stage.end());
+        let stage = told(Deed::Write, Some(FILE));
+        ask(&stage, "f");
+        assert!(!is_ok(stage.open(REPEATER, FILE.number)) && !stage.end());
+        let stage = told(Deed::Close, Some(FILE));
+        ask(&stage, "f");
+        assert!(!is_ok(stage.open(REPEATER, FILE.number + 1)));
+        assert!(is_ok(stage.open(REPEATER, FILE.number)) && stage.end());
+    }
+
+    #[test]
+    fn attributes_are_answered_as_they_are_and_set_by_nobody() {
+        for deed in [Deed::Change, Deed::Touch] {
+            let stage = told(deed, Some(FILE));
+            assert!(!is_ok(stage.set_attributes(REPEATER, FILE.number, stat)), "its name was not asked for");
+            ask(&stage, "f");
+            let set = stage.set_attributes(REPEATER, FILE.number, stat).unwrap().unwrap();
+            assert!(set.size == 77 && stage.end(), "{deed:?}");
+        }
+        let stage = told(Deed::Remove, Some(FILE));
+        ask(&stage, "f");
+        assert!(!is_ok(stage.set_attributes(REPEATER, FILE.number, stat)) && !stage.end());
+        let stage = told(Deed::Touch, Some(FILE));
+        ask(&stage, "f");
+        assert!(!is_ok(stage.set_attributes(REPEATER, 8, stat)) && !stage.end(), "an inode that is no more");
+    }
+
+    #[test]
+    fn what_others_ask_for_is_not_answered_here_and_decides_nothing() {
+        let stage = told(Deed::Remove, Some(FILE));
+        ask(&stage, "f");
+        for pid in [0, 1, REPEATER + 1] {
+            assert!(stage.lookup(pid, 1, b"f", stat).is_none() && stage.remove(pid, 1, b"f").is_none());
+            assert!(stage.set_attributes(pid, FILE.number, stat).is_none() && !stage.refuse(pid));
+        }
+        assert!(!stage.end());
+    }
 }

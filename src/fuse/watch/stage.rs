@@ -53,21 +53,14 @@ pub(super) struct Step {
     pub deed: Deed,
     pub at: Part,
     pub to: Option<Part>,
-    pub progress: Progress,
-}
-
-/// How far a step has come. Watchers see what was answered, also where the repeater ends then and there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    Begun,
-    /// A file is made, and is to be written.
-    Made,
-    Done,
+    /// The request that decides has been answered. Watchers see what it did, also where the repeater ends then and
+    /// there: a request that was read is waited for by the kernel, and the call it belongs to is finished.
+    pub done: bool,
 }
 
 impl Step {
     pub fn new(deed: Deed, at: Part, to: Option<Part>) -> Step {
-        Step { deed, at, to, progress: Progress::Begun }
+        Step { deed, at, to, done: false }
     }
 }
 
@@ -165,8 +158,9 @@ impl Stage {
         self.scene.lock().step = Some(step);
     }
 
-    pub(super) fn end(&self) -> Progress {
-        self.scene.lock().step.take().map_or(Progress::Begun, |step| step.progress)
+    /// Tells whether the step was done. From now on it is not.
+    pub(super) fn end(&self) -> bool {
+        self.scene.lock().step.take().is_some_and(|step| step.done)
     }
 }
 

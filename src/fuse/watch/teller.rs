@@ -1,13 +1,14 @@
 //! The thread that tells watchers: takes sights in order, asks whether anybody looks, and has the repeater act.
 
+use super::acts::{Act, Plan, Side, plan};
 use super::companion::{Repeater, Trace};
 use super::held::Held;
-use super::order::{Answer, At, Call, Deed, Marks, Order};
+use super::order::{Answer, At, Call, Marks, Order};
 use super::queue::{Sights, Waiting};
-use super::stage::{Part, Progress, Stage, Step, path_of};
+use super::stage::{Part, Stage, Step, path_of};
 use crate::model::{Kind, Name};
 use crate::sync::Store;
-use crate::sync::member::{Filling, Ino, Sight, Spot, Watched};
+use crate::sync::member::{Ino, Sight, Spot, Watched};
 use crate::vfs::{ContentFiles, Volume};
 use fuser::{INodeNo, Notifier};
 use std::collections::BTreeSet;
@@ -55,8 +56,6 @@ pub struct Teller<S: Store, F: ContentFiles> {
     /// When no repeater could be had, many times in a row.
     failed: Option<Instant>,
     known: Option<Known>,
-    /// The file to be shown has been made, and is still to be written.
-    is_made: bool,
 }
 
 /// What was watched at a time.
@@ -98,7 +97,7 @@ where
     ) -> io::Result<thread::JoinHandle<()>> {
         let volume = Arc::downgrade(volume);
         let (repeater, failed, known) = (None, None, None);
-        let teller = Teller { setup, volume, notifier, repeater, failed, known, is_made: false };
+        let teller = Teller { setup, volume, notifier, repeater, failed, known };
         thread::Builder::new().name("tell-watchers".into()).spawn(move || teller.run())
     }
 
@@ -142,9 +141,9 @@ where
 
     fn take(&mut self, sight: &Sight, since: Instant) -> io::Result<()> {
         let (mut calls, mut repeaters) = (0, 0);
-        self.is_made = false;
+        let mut plan = None;
         loop {
-            match self.try_to_show(sight, since) {
+            match self.try_to_show(sight, since, &mut plan) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Pointless) => return Ok(()),
                 Err(Failure::Call(errno)) => {
@@ -176,16 +175,27 @@ where
         }
     }
 
-    fn try_to_show(&mut self, sight: &Sight, since: Instant) -> Result<(), Failure> {
-        if !self.is_looked_at(sight, since).map_err(Failure::Repeater)? {
-            return Ok(());
-        }
+    fn try_to_show(&mut self, sight: &Sight, since: Instant, plan: &mut Option<Plan>) -> Result<(), Failure> {
+        let plan = match plan {
+            Some(plan) => plan,
+            None if !self.is_looked_at(sight, since).map_err(Failure::Repeater)? => return Ok(()),
+            None => plan.insert(self.plan(sight).ok_or(Failure::Pointless)?),
+        };
         let volume = self.volume.upgrade().ok_or(Failure::Pointless)?;
-        for (step, call) in self.calls(&volume, sight).ok_or(Failure::Pointless)? {
+        while let Some(act) = plan.acts.front() {
+            let (step, call) = self.call(&volume, act).ok_or(Failure::Pointless)?;
             self.act(step, call)?;
-            self.part_from_old(&volume, sight);
+            plan.acts.pop_front();
+        }
+        if let Some((spot, ino)) = &plan.old {
+            self.part_from_old(&volume, spot, *ino);
         }
         Ok(())
+    }
+
+    fn plan(&self, sight: &Sight) -> Option<Plan> {
+        let known = self.known.as_ref()?;
+        Some(plan(sight, |ino| known.is_watched(ino), &self.setup.stage.phantoms))
     }
 
     /// Tells whether anybody watches what a sight is about. Whoever did when it could first be seen is found.
@@ -262,16 +272,16 @@ where
         }
     }
 
+    /// Has the repeater make a call. Where it ends without a word, what it asked of the stage tells whether the call
+    /// was made.
     fn act(&mut self, step: Step, call: Call) -> Result<(), Failure> {
         self.setup.stage.begin(step);
         let answer = self.ask(&Order::Call(call));
-        let progress = self.setup.stage.end();
-        // A call that was answered has been seen, whatever became of the repeater then.
-        if answer.is_err() && progress == Progress::Done {
+        let done = self.setup.stage.end();
+        if answer.is_err() && done {
             self.end_repeater();
             return Ok(());
         }
-        self.is_made = progress == Progress::Made;
         match answer.map_err(Failure::Repeater)? {
             Answer::Done => Ok(()),
             Answer::Failed(errno) => Err(Failure::Call(errno)),
@@ -281,71 +291,34 @@ where
 
     /// The kernel learns that a file has another inode with its new content: who watches the old one hears that it
     /// is gone once nobody has it open.
-    fn part_from_old(&self, volume: &Volume<S, F>, sight: &Sight) {
-        let Sight::Written { spots, subject: Watched { ino: Some(ino), .. } } = sight else { return };
-        let watched = self.known.as_ref().is_some_and(|known| known.is_watched(*ino));
-        let Some(spot) = spots.first().filter(|_| watched && !volume.is_live(*ino)) else { return };
+    fn part_from_old(&self, volume: &Volume<S, F>, spot: &Spot, ino: Ino) {
+        if volume.is_live(ino) {
+            return;
+        }
         let name = OsStr::from_bytes(spot.name.as_bytes());
         if let Err(error) = self.notifier.delete(INodeNo(spot.directory.0), INodeNo(ino.0), name) {
             tracing::debug!(%error, "an inode's end was not taken");
         }
     }
 
-    /// The calls that show a sight; none where what they need is gone.
-    fn calls(&self, volume: &Volume<S, F>, sight: &Sight) -> Option<Vec<(Step, Call)>> {
-        let known = self.known.as_ref()?;
-        let is_watched = |ino: Ino| known.is_watched(ino);
-        let phantoms = &self.setup.stage.phantoms;
-        let figure = |watched: &Watched| phantoms.stand_in(watched, is_watched);
-        let one = |deed, spot: &Spot, figure| {
-            let directory = self.path_to(volume, spot.directory)?;
-            let step = Step::new(deed, Part::new(spot, figure), None);
-            let at = At { directory, name: spot.name.as_bytes().to_vec() };
-            Some((step, Call { deed, at, to: At::default() }))
+    /// The call that an act is; none where what it needs is gone.
+    fn call(&self, volume: &Volume<S, F>, Act { deed, at, to }: &Act) -> Option<(Step, Call)> {
+        let (part, at) = self.side(volume, at)?;
+        let (to_part, to) = match to {
+            Some(to) => self.side(volume, to).map(|(part, to)| (Some(part), to))?,
+            None => (None, At::default()),
         };
-        match sight {
-            Sight::Made { spot, subject, .. } if self.is_made => {
-                Some(vec![one(Deed::Write, spot, Some(figure(subject)))?])
-            }
-            Sight::Made { spot, subject, content } => {
-                Some(vec![one(deed_of_making(subject.kind, *content), spot, None)?])
-            }
-            Sight::Removed { spot, subject } => {
-                let directory = subject.kind == Kind::Directory;
-                let deed = if directory { Deed::RemoveDirectory } else { Deed::Remove };
-                Some(vec![one(deed, spot, Some(figure(subject)))?])
-            }
-            Sight::Written { spots, subject } | Sight::Touched { spots, subject } => {
-                let written = matches!(sight, Sight::Written { .. });
-                let deed = if written { Deed::Write } else { Deed::Touch };
-                let spots = shown_at(spots, subject.ino.is_some_and(is_watched), is_watched);
-                // Attributes can be shown on the inode itself, whoever has it open.
-                let figure = if written { figure(subject) } else { phantoms.stand_in(subject, |_| true) };
-                Some(spots.into_iter().filter_map(|spot| one(deed, spot, Some(figure))).collect())
-            }
-            Sight::Moved { from, to, subject, replaced, exchange } => {
-                let replaced = replaced.as_ref().map(figure);
-                let (from, at) = self.end_of_move(volume, from.as_ref(), Some(figure(subject)))?;
-                let (to, into) = self.end_of_move(volume, to.as_ref(), replaced)?;
-                let deed = if *exchange { Deed::Exchange } else { Deed::Move };
-                Some(vec![(Step::new(deed, from, Some(to)), Call { deed, at, to: into })])
-            }
-        }
+        Some((Step::new(*deed, part, to_part), Call { deed: *deed, at, to }))
     }
 
-    fn end_of_move(
-        &self,
-        volume: &Volume<S, F>,
-        spot: Option<&Spot>,
-        figure: Option<super::figure::Figure>,
-    ) -> Option<(Part, At)> {
+    fn side(&self, volume: &Volume<S, F>, Side { spot, figure }: &Side) -> Option<(Part, At)> {
         let Some(spot) = spot else {
             let (directory, part) = self.setup.stage.elsewhere(figure.map(|figure| figure.kind))?;
             let name = part.name.clone();
             return Some((part, At { directory, name }));
         };
         let directory = self.path_to(volume, spot.directory)?;
-        Some((Part::new(spot, figure), At { directory, name: spot.name.as_bytes().to_vec() }))
+        Some((Part::new(spot, *figure), At { directory, name: spot.name.as_bytes().to_vec() }))
     }
 
     /// The path on which a directory stands for watchers.
@@ -364,26 +337,4 @@ where
         names.reverse();
         Some(path_of(&names))
     }
-}
-
-fn deed_of_making(kind: Kind, content: Filling) -> Deed {
-    match (kind, content) {
-        (Kind::Directory, _) => Deed::MakeDirectory,
-        (_, Filling::None) => Deed::MakeOther,
-        (_, Filling::Empty) => Deed::MakeEmpty,
-        (_, Filling::Some) => Deed::MakeFull,
-    }
-}
-
-/// The names under which a change of a file is shown: once in every directory that is watched. Who watches the file
-/// itself sees it by any.
-fn shown_at(spots: &[Spot], is_itself_watched: bool, is_watched: impl Fn(Ino) -> bool) -> Vec<&Spot> {
-    let mut directories = BTreeSet::new();
-    let in_watched =
-        spots.iter().filter(|spot| is_watched(spot.directory) && directories.insert(spot.directory));
-    let mut shown: Vec<&Spot> = in_watched.collect();
-    if shown.is_empty() && is_itself_watched {
-        shown.extend(spots.first());
-    }
-    shown
 }
