@@ -153,6 +153,51 @@ u3_watchers_of_one_file_see_it_change_while_it_is_open() {
     end_process "$WATCHER" TERM
 }
 
+# hold FILE HOW FIFO: has a file open, or mapped, until somebody writes to the pipe; says so first.
+hold() {
+    python3 - "$@" <<'END'
+import mmap, sys
+path, how, until = sys.argv[1:]
+file = open(path, "r+b" if "+" in how else "rb")
+if how.startswith("mapped"):
+    access = mmap.ACCESS_WRITE if "+" in how else mmap.ACCESS_READ
+    held = mmap.mmap(file.fileno(), 0, access=access)
+    file.close()
+print("held", flush=True)
+open(until).read()
+END
+}
+
+# One that the kernel reads and writes by itself is no different, as long as it is open or mapped.
+u3_watchers_of_one_file_see_it_change_whoever_has_it_open_and_however() {
+    step "U3: whoever watches one file sees each change once, whoever has it open or mapped: by the kernel alone, or not"
+    local way how at holder ways=off
+    [ "$(id -u)" != 0 ] || ways="on off"
+    mkfifo "$WORK/until"
+    for way in $ways; do
+        umount_member b
+        mount_member b "passthrough=$way"
+        for how in read read+ mapped mapped+; do
+            at=$B/$how-$way
+            echo "first" >"$A/$how-$way" && sync_all a b
+            hold "$at" "$how" "$WORK/until" >"$WORK/held" &
+            holder=$!
+            must 30 "nobody has $at open" grep -q held "$WORK/held"
+            EVENTS=$EVENTS,delete_self start_watching "$WORK/open" "$at"
+            echo "second" >>"$A/$how-$way" && sync_all a b
+            must 30 "a watcher of the open file does not see it written" grep -q CLOSE_WRITE "$WORK/open"
+            must 30 "a watcher of the open file does not see that another has its name" grep -q DELETE_SELF "$WORK/open"
+            same "$(sed 's/.* //' "$WORK/open" | tr '\n' ' ')" "MODIFY CLOSE_WRITE,CLOSE DELETE_SELF " "events with $way, $how"
+            echo >"$WORK/until"
+            end_process "$holder" TERM
+            end_process "$WATCHER" TERM
+            has "$at" $'first\nsecond' || fail "b does not sync"
+        done
+    done
+    umount_member b
+    mount_member b passthrough=auto
+}
+
 fill() { python3 -c "for i in range($2): open(f'$1/{i}', 'w').write(str(i))" || fail "a cannot write"; }
 
 u3_nobody_is_told_of_what_nobody_watches() {

@@ -12,6 +12,10 @@
 //! Invariant: the repeater is told of nothing that nobody watches, by what the system says of watches itself. It holds
 //! no file and no directory of the mount between two calls, follows no symlink and enters no other mount.
 //!
+//! Invariant: what was told is known. A repeater that is killed leaves no doubt (`acts`), and what it had not been
+//! answered for is told by the next one, for as long as one can be had at all. What is to be told is in memory alone:
+//! with the daemon it is gone, and what it was about is in the rows without having been seen.
+//!
 //! Remote work waits for nothing here. A repeater that dies is started again, and goes on with the first call that was
 //! not made.
 

@@ -289,8 +289,8 @@ where
         }
     }
 
-    /// The kernel learns that a file has another inode with its new content: who watches the old one hears that it
-    /// is gone once nobody has it open.
+    /// The kernel learns that a file has another inode with its new content: who watches the old one hears that it is
+    /// gone, and whoever has it open goes on.
     fn part_from_old(&self, volume: &Volume<S, F>, spot: &Spot, ino: Ino) {
         if volume.is_live(ino) {
             return;

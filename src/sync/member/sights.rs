@@ -272,3 +272,7 @@ impl Sight {
         directories.chain(self.subject().ino).chain(replaced).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "sights_tests.rs"]
+mod tests;
