@@ -1,6 +1,8 @@
 //! The repeater as the daemon has it: started, spoken to, and ended.
 
 use super::order::{Answer, Order, receive, send};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -57,14 +59,30 @@ impl Repeater {
         })
     }
 
-    /// Ends it, also in the middle of a call. Its process id is not given to another before this is called.
-    pub fn end(mut self) {
+    /// Ends it, also in the middle of a call. Returns whether it is gone, and so asks for nothing any more; what it waits
+    /// for may take longer. Its process id is not given to another before it is buried.
+    pub fn end(&mut self) -> bool {
         // It may have ended by itself.
         let _ = self.child.kill();
         let begun = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < END_WAIT_MAX {
+        while !self.is_gone() {
+            if begun.elapsed() >= END_WAIT_MAX {
+                return false;
+            }
             thread::sleep(END_CHECK);
         }
+        true
+    }
+
+    fn is_gone(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), options), Ok(Some(_)) | Err(Errno::CHILD))
+    }
+
+    /// Gives up the process id of one that is gone.
+    pub fn bury(mut self) {
+        // Whoever ignores the ends of children has none to wait for.
+        let _ = self.child.try_wait();
     }
 }
 
@@ -87,13 +105,30 @@ impl Trace {
         std::fs::rename(fresh, &self.0)
     }
 
-    /// The number of the noted process for the mount, if it is still there.
-    pub fn former(&self) -> Option<u32> {
+    /// The noted process, if it is still there.
+    pub fn former(&self) -> Option<Former> {
         let noted = std::fs::read_to_string(&self.0).ok()?;
         let mut fields = noted.split_ascii_whitespace();
-        let number: u32 = fields.next()?.parse().ok()?;
-        let id: u32 = fields.next()?.parse().ok()?;
-        (begin_of(id)? == fields.next()?).then_some(number)
+        let number = fields.next()?.parse().ok()?;
+        let id = fields.next()?.parse().ok()?;
+        let former = Former { number, id, begun: fields.next()?.to_owned() };
+        former.is_there().then_some(former)
+    }
+}
+
+/// A repeater of an earlier daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Its process for the mount.
+    pub number: u32,
+    id: u32,
+    begun: String,
+}
+
+impl Former {
+    /// Tells whether the process may still ask for something. Once it is gone its number may be anybody's.
+    pub fn is_there(&self) -> bool {
+        begin_of(self.id).is_some_and(|begun| begun == self.begun)
     }
 }
 
@@ -115,12 +150,15 @@ mod tests {
         let error = silent.ask(&Order::Look, Duration::from_millis(20)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let id = silent.id();
-        silent.end();
+        assert!(silent.end());
+        assert!(begin_of(id).is_some(), "its number is still its own");
+        silent.bury();
         assert_eq!(begin_of(id), None);
         let mut gone = Repeater::start(&mut Command::new("true")).unwrap();
         let error = gone.ask(&Order::Look, Duration::from_secs(30)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        gone.end();
+        assert!(gone.end());
+        gone.bury();
     }
 
     #[test]
@@ -130,9 +168,11 @@ mod tests {
         assert_eq!(trace.former(), None);
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         trace.note(77, child.id()).unwrap();
-        assert_eq!(trace.former(), Some(77));
+        let former = trace.former().unwrap();
+        assert!(former.number == 77 && former.is_there());
+        trace.note(78, std::process::id()).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(trace.former(), None);
+        assert!(!former.is_there(), "whoever is noted now");
     }
 }

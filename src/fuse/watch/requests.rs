@@ -176,7 +176,9 @@ impl Stage {
     fn act(&self, pid: u32, is_told: impl Fn(&Step) -> bool) -> Answered<()> {
         self.is_repeater(pid).then(|| {
             let mut scene = self.scene.lock();
-            let step = scene.step.as_mut().filter(|step| is_told(step)).ok_or(Errno::EIO)?;
+            // An earlier one's call would be seen beside the one that is to be made now.
+            let is_former = self.repeater.load(Ordering::SeqCst) != pid;
+            let step = scene.step.as_mut().filter(|step| !is_former && is_told(step)).ok_or(Errno::EIO)?;
             step.done = true;
             Ok(())
         })
@@ -314,6 +316,11 @@ mod tests {
     fn what_others_ask_for_is_not_answered_here_and_decides_nothing() {
         let stage = told(Deed::Remove, Some(FILE));
         ask(&stage, "f");
+        stage.former.store(REPEATER + 2, Ordering::SeqCst);
+        assert!(
+            !is_ok(stage.remove(REPEATER + 2, 1, b"f")),
+            "an earlier repeater has nothing to do any more"
+        );
         for pid in [0, 1, REPEATER + 1] {
             assert!(stage.lookup(pid, 1, b"f", stat).is_none() && stage.remove(pid, 1, b"f").is_none());
             assert!(stage.set_attributes(pid, FILE.number, stat).is_none() && !stage.refuse(pid));

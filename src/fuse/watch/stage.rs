@@ -104,7 +104,7 @@ fn key(spot: &Spot) -> Key {
 impl Stage {
     /// A stage that knows the repeater an earlier daemon had.
     pub fn after(trace: &Trace) -> Stage {
-        Stage { former: AtomicU32::new(trace.former().unwrap_or(0)), ..Stage::default() }
+        Stage { former: AtomicU32::new(trace.former().map_or(0, |former| former.number)), ..Stage::default() }
     }
 
     /// Tells whether a name is on the stage; then nobody may remember where it leads.

@@ -1,7 +1,7 @@
 //! The thread that tells watchers: takes sights in order, asks whether anybody looks, and has the repeater act.
 
 use super::acts::{Act, Plan, Side, plan};
-use super::companion::{Repeater, Trace};
+use super::companion::{Former, Repeater, Trace};
 use super::held::Held;
 use super::order::{Answer, At, Call, Marks, Order};
 use super::queue::{Sights, Waiting};
@@ -53,6 +53,7 @@ pub struct Teller<S: Store, F: ContentFiles> {
     volume: Weak<Volume<S, F>>,
     notifier: Notifier,
     repeater: Option<Repeater>,
+    former: Option<Former>,
     /// When no repeater could be had, many times in a row.
     failed: Option<Instant>,
     known: Option<Known>,
@@ -97,7 +98,8 @@ where
     ) -> io::Result<thread::JoinHandle<()>> {
         let volume = Arc::downgrade(volume);
         let (repeater, failed, known) = (None, None, None);
-        let teller = Teller { setup, volume, notifier, repeater, failed, known };
+        let former = setup.trace.former();
+        let teller = Teller { setup, volume, notifier, repeater, former, failed, known };
         thread::Builder::new().name("tell-watchers".into()).spawn(move || teller.run())
     }
 
@@ -117,11 +119,10 @@ where
         self.end_repeater();
     }
 
-    /// Once an earlier daemon's repeater is gone its number may be anybody's.
-    fn forget_former(&self) {
-        let former = &self.setup.stage.former;
-        if former.load(Ordering::SeqCst) != 0 && self.setup.trace.former().is_none() {
-            former.store(0, Ordering::SeqCst);
+    fn forget_former(&mut self) {
+        if !self.former.as_ref().is_some_and(Former::is_there) {
+            self.former = None;
+            self.setup.stage.former.store(0, Ordering::SeqCst);
         }
     }
 
@@ -130,13 +131,20 @@ where
         self.failed.is_some_and(|at| at.elapsed() < START_PAUSE)
     }
 
+    /// Order: the stage knows the repeater until it is gone, else what it still asks for would be carried out; and no
+    /// longer than that, else another process might be taken for it.
     fn end_repeater(&mut self) {
         self.known = None;
-        self.setup.stage.repeater.store(0, Ordering::SeqCst);
         self.setup.stage.greeting.store(false, Ordering::SeqCst);
-        if let Some(repeater) = self.repeater.take() {
-            repeater.end();
+        let Some(mut repeater) = self.repeater.take() else { return };
+        while !repeater.end() {
+            // Where all ends the next daemon knows it by its trace.
+            if !self.setup.sights.pause(Duration::ZERO) {
+                return;
+            }
         }
+        self.setup.stage.repeater.store(0, Ordering::SeqCst);
+        repeater.bury();
     }
 
     fn take(&mut self, sight: &Sight, since: Instant) -> io::Result<()> {
