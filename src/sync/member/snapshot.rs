@@ -68,7 +68,9 @@ impl<S: Store> Work<'_, S> {
     /// What differs between two slots. A newcomer's whole tree does: of what nobody here has been told only the ids
     /// are kept, and those only where their contents are to be fetched.
     fn differences(&self, old: Slot, new: Slot) -> Differences {
-        let known: BTreeSet<NodeId> = self.known_nodes();
+        let mut known: BTreeSet<NodeId> = self.known_nodes();
+        // Unshared names give way to new ones beside them, whoever has been told of their directory.
+        known.extend(self.directories_of_unshared());
         let fetches_all = self.state.presence.fetching == Fetching::All;
         let mut found = Differences::default();
         let (old, new) = (old.view(), new.view());

@@ -100,6 +100,16 @@ impl<K: Kv + ?Sized> Tree for Shown<'_, K> {
     }
 }
 
+fn roots_in<K: Kv>(kv: &K) -> impl Iterator<Item = (Place, NodeId)> + '_ {
+    // Order: ids of unshared directories come after all others.
+    let names = kv.scan_prefix(&[keys::UNSHARED, b"e"].concat());
+    let placed = names.map(|(key, value)| match decode_row_key(&key[keys::UNSHARED.len()..]) {
+        Ok(Row::Name(place)) => (place, decode("name row", &value).expect("rows of ours decode")),
+        _ => unreachable!("keys of names are names"),
+    });
+    placed.take_while(|(place, _)| !place.parent.is_unshared())
+}
+
 impl<S: Store> Replica<S> {
     /// The tree that the mount shows.
     pub fn tree(&self) -> Shown<'_, S> {
@@ -162,13 +172,7 @@ impl<S: Store> Replica<S> {
 
     /// Names of unshared nodes that lie in directories of the view.
     pub fn unshared_roots(&self) -> Vec<(Place, NodeId)> {
-        // Order: ids of unshared directories come after all others.
-        let names = self.store.scan_prefix(&[keys::UNSHARED, b"e"].concat());
-        let placed = names.map(|(key, value)| match decode_row_key(&key[keys::UNSHARED.len()..]) {
-            Ok(Row::Name(place)) => (place, decode("name row", &value).expect("rows of ours decode")),
-            _ => unreachable!("keys of names are names"),
-        });
-        placed.take_while(|(place, _)| !place.parent.is_unshared()).collect()
+        roots_in(&self.store).collect()
     }
 
     /// The backing files of unshared inodes.
@@ -190,6 +194,11 @@ impl<'a, S: Store> Work<'a, S> {
 
     pub fn write_unshared(&mut self, changes: Vec<Change>) {
         RowTreeMut { txn: &mut self.txn, prefix: keys::UNSHARED }.write(changes);
+    }
+
+    /// Directories of the view that unshared nodes lie in.
+    pub fn directories_of_unshared(&self) -> impl Iterator<Item = NodeId> + '_ {
+        roots_in(&self.txn).map(|(place, _)| place.parent)
     }
 
     pub fn new_unshared(&mut self) -> NodeId {
