@@ -7,64 +7,64 @@
 //! Order: a stamp, then everything on disk, so that the next store to mapped memory changes the file's ctime; then the
 //! same stamp again; then the first look for data, which waits for a write that is under way; then the copy, and the same stamp again.
 
-use super::capture::{Outcome, describe};
+use super::capture::Outcome;
 use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::passage::Known;
-use super::reading::{Described, copy_data};
+use super::reading::Described;
+use super::sealing::{Sealed, Sealing};
 use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::model::Manifest;
 use crate::sync::Store;
 use crate::sync::member::{Captured, content_of};
-use std::fs::File;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 /// How often a file is tried that has to be captured.
 const TRIES: u32 = 5;
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
-    /// Captures a file that the kernel may be writing, if it leaves it alone for so long.
+    /// Captures a file that the kernel may be writing, if it leaves it alone for so long. The caller holds `capturing`.
     pub(super) fn capture_beside(&self, open: &OpenInode) -> Result<Outcome, VfsError> {
-        let Some(Some(file)) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
+        match self.seal_beside(open)? {
+            Sealing::Done(sealed) => {
+                let taken = self.describe_sealed(open, sealed);
+                if taken.is_err() {
+                    self.remove_files(vec![sealed.number]);
+                }
+                self.overtake(open.ino);
+                taken
+            }
+            Sealing::Unchanged => Ok(Outcome::Done),
+            Sealing::Disturbed => Ok(Outcome::Disturbed),
+        }
+    }
+
+    pub(super) fn seal_beside(&self, open: &OpenInode) -> Result<Sealing, VfsError> {
+        let Some(Some(file)) = self.file_to_capture(open)? else { return Ok(Sealing::Unchanged) };
         if open.passage.known_in(&file).is_some() {
             self.replica.lock().note_idle(open.ino, true);
-            return Ok(Outcome::Done);
+            return Ok(Sealing::Unchanged);
         }
         self.replica.lock().note_idle(open.ino, false);
         let stamp = Stamp::of(&file)?;
         file.sync_data()?;
         if Stamp::hasty(&file)? != stamp {
-            return Ok(Outcome::Disturbed);
+            return Ok(Sealing::Disturbed);
         }
-        let number = self.replica.lock().allocate_file();
-        let copied = self.copy_beside(&file, stamp, number);
-        let Ok(Some(described)) = copied else {
+        let number = self.copy_to_new(&file)?;
+        if Stamp::hasty(&file)? != stamp {
             self.remove_files(vec![number]);
-            return copied.map(|_| Outcome::Disturbed);
-        };
-        self.take_beside(open, stamp, described, number)
-    }
-
-    fn copy_beside(
-        &self,
-        file: &Arc<File>,
-        stamp: Stamp,
-        number: u64,
-    ) -> Result<Option<Described>, VfsError> {
-        let copy = self.files.create(number)?;
-        copy_data(file, &copy)?;
-        if Stamp::hasty(file)? != stamp {
-            return Ok(None);
+            return Ok(Sealing::Disturbed);
         }
-        describe(Some(&copy), || true)
+        Ok(Sealing::Done(Sealed { number, stamp }))
     }
 
-    fn take_beside(
+    /// Makes a copy beside the content of an op; the copy is removed where it is of no use.
+    pub(super) fn take_beside(
         &self,
         open: &OpenInode,
         stamp: Stamp,
@@ -97,6 +97,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
             thread::sleep(TRY_AGAIN_AFTER);
         }
+        self.leave_to_daemon(open)
+    }
+
+    /// A file that is written all the time gets into the log at a later flush point.
+    pub(super) fn leave_to_daemon(&self, open: &OpenInode) -> Result<(), VfsError> {
         tracing::debug!(
             ino = open.ino.0,
             "a file is written all the time and goes by the daemon when next opened"

@@ -8,7 +8,7 @@ use super::attributes::{ctime_of, mtime_of};
 use super::content::{Content, OpenInode};
 use super::error::VfsError;
 use super::host::ContentFiles;
-use super::queue::Job;
+use super::queue::{BARRIER_WAIT_MAX, Job};
 use super::reading::{Described, read_manifest};
 use super::stamp::Stamp;
 use super::volume::Volume;
@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Files up to this size are captured by the call whose flush point it is, larger ones in the background.
-const CAPTURED_AT_ONCE_BYTES_MAX: u64 = 1024 * 1024;
+pub(super) const CAPTURED_AT_ONCE_BYTES_MAX: u64 = 1024 * 1024;
 /// Chunks put aside in one transaction, in bytes.
 const SPOOL_BYTES: usize = 4 * 1024 * 1024;
 /// A file still open is captured once nobody has written to it for this long.
@@ -29,8 +29,6 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// A file that stays open is captured again after so many times what its last capture took.
 const REST_FACTOR: u64 = 20;
-/// How long an op waits for the capture of what was fsynced before it.
-const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// What became of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +42,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Works on captures until [`Volume::stop_captures`]; runs in a thread of its own.
     pub fn run_captures(&self) {
         while let Some(job) = self.queue.next() {
-            if let Some(open) = self.open.get(job.ino) {
-                let captured = match job.is_barrier {
-                    true => self.capture_surely(&open),
-                    false => self.try_capture(&open, job.changes).map(|_| ()),
-                };
+            if let Some(sealed) = job.sealed {
+                self.report(job.ino, self.take_sealed(job.ino, sealed));
+            } else if let Some(open) = self.open.get(job.ino) {
+                let captured = self.try_capture(&open, job.changes).map(|_| ());
                 self.report(job.ino, captured);
                 self.prune_if_clean(&open);
             }
@@ -142,25 +139,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    pub(super) fn capture_at_sync(&self, open: &Arc<OpenInode>) -> Result<(), VfsError> {
-        if !open.content.read().dirty || self.orphans.get(open.ino).is_some() {
-            return Ok(());
-        }
-        // What is fsynced later must not get into the log before what was fsynced earlier.
-        if self.size_of(open)? <= CAPTURED_AT_ONCE_BYTES_MAX && !self.queue.has_barriers() {
-            return self.capture_surely(open);
-        }
-        self.queue.push(Job { ino: open.ino, is_barrier: true, changes: open.changes() });
-        Ok(())
-    }
-
     fn capture_or_queue(&self, open: &Arc<OpenInode>, changes: u64) {
         match self.size_of(open) {
             Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
-                self.queue.push(Job { ino: open.ino, is_barrier: false, changes });
+                self.queue.push(Job { ino: open.ino, is_barrier: false, changes, sealed: None });
             }
             Ok(_) if self.queue.has_barriers() => {
-                self.queue.push(Job { ino: open.ino, is_barrier: true, changes })
+                self.queue.push(Job { ino: open.ino, is_barrier: true, changes, sealed: None })
             }
             _ => {
                 let captured = self.try_capture(open, changes).map(|_| ());
@@ -253,6 +238,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(())
     }
 
+    /// All of an inode's content has been captured: what was sealed of it before comes too late.
+    pub(super) fn overtake(&self, ino: Ino) {
+        let dropped = self.queue.drop_sealed(ino);
+        self.remove_files(dropped.iter().map(|sealed| sealed.number).collect());
+    }
+
     fn is_clean_now(&self, open: &OpenInode, content: &mut Content) {
         content.dirty = false;
         *open.passage.known.lock() = None;
@@ -303,6 +294,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let Described { manifest, list } = described;
         let captured = Captured { ino: open.ino, manifest, list, mtime, beside: None };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        self.overtake(open.ino);
         self.ignores.changed(node);
         // Its last name may have gone at the last moment.
         if self.concerns_nobody(open.ino, &mut content) {

@@ -17,6 +17,8 @@ pub(super) struct OpenInode {
     pub passage: Passage,
     /// Held by whoever captures: nobody reads the same bytes at the same time.
     pub capturing: Mutex<()>,
+    /// Held by whoever seals what it holds.
+    pub sealing: Mutex<()>,
     /// Until when captures that nobody waits for leave the inode alone, in milliseconds since the volume started.
     pub rests_until: AtomicU64,
     /// Counts changes of content, each before it is made: an unchanged count means unchanged content.
@@ -56,6 +58,7 @@ impl OpenInode {
             content: RwLock::new(Content::default()),
             passage: Passage::default(),
             capturing: Mutex::new(()),
+            sealing: Mutex::new(()),
             rests_until: AtomicU64::new(0),
             changes: AtomicU64::new(0),
             changed_at: AtomicU64::new(at_ms),

@@ -49,6 +49,7 @@ mod removal;
 mod renames;
 mod resume;
 mod settings;
+mod sealing;
 mod stale;
 mod stamp;
 #[cfg(test)]

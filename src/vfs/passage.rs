@@ -24,7 +24,7 @@ use crate::sync::member::Ino;
 use parking_lot::{Condvar, Mutex};
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Content that a pending op still needs is put aside when a file is opened for writing. Of more than this only where
@@ -52,6 +52,8 @@ pub(super) struct Passage {
     /// The mtime that the kernel was told last.
     told: Mutex<Option<crate::model::Timestamp>>,
     released: Condvar,
+    /// It was fsynced while the kernel could write it.
+    pub synced: AtomicBool,
 }
 
 #[derive(Default)]
@@ -152,9 +154,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     fn has_room(&self) -> bool {
+        self.has_room_for(0)
+    }
+
+    /// Tells whether so many bytes may be taken beside what others need.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
         let space = self.host.space();
         // A host that does not know tells of no blocks at all.
-        let plenty = space.blocks_available * u64::from(space.block_bytes) >= ROOM_MIN_BYTES;
+        let plenty =
+            space.blocks_available * u64::from(space.block_bytes) >= ROOM_MIN_BYTES.saturating_add(bytes);
         !self.host.refuses_writes() && (plenty || space.blocks == 0)
     }
 

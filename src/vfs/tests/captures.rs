@@ -306,3 +306,61 @@ fn writers_at_the_same_time_as_captures_never_tear_a_version() {
     }
     assert_eq!(fixture.volume.replica().store().scan_prefix(b"D").count(), 0);
 }
+
+/// The first bytes of the journal's contents, in its order.
+fn firsts(fixture: &Fixture) -> Vec<u8> {
+    (0..fixture.journal().len()).map(|at| fixture.pending_bytes(at).unwrap()[0]).collect()
+}
+
+#[test]
+fn what_was_fsynced_gets_into_the_log_as_it_was_then() {
+    let fixture = Fixture::default();
+    let (large, small) = (fixture.create("large"), fixture.create("small"));
+    fixture.put(large, 0, &vec![1; 2 << 20]);
+    fixture.volume.sync_file(large, true).unwrap();
+    fixture.put(small, 0, &[2; 8]);
+    fixture.volume.sync_file(small, true).unwrap();
+    fixture.put(large, 0, &[3; 4096]);
+    fixture.put(small, 0, &[4; 8]);
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+    assert_eq!(firsts(&fixture), [1, 2]);
+    fixture.volume.close(large);
+    fixture.volume.close(small);
+    fixture.volume.run_captures();
+    assert_eq!(firsts(&fixture), [1, 2, 4, 3]);
+    assert!(fixture.volume.replica().dirty_inodes().is_empty());
+}
+
+#[test]
+fn what_was_fsynced_twice_in_a_row_is_captured_once_and_nothing_is_left_of_the_first() {
+    let fixture = Fixture::default();
+    let file = fixture.create("a");
+    let files = fixture.backing_files();
+    for byte in 1..=3 {
+        fixture.put(file, 0, &vec![byte; 2 << 20]);
+        fixture.volume.sync_file(file, true).unwrap();
+        assert_eq!(fixture.backing_files(), files + 1, "the file itself, and what was sealed last");
+    }
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+    assert_eq!(firsts(&fixture), [3]);
+    fixture.volume.close(file);
+    assert_eq!(firsts(&fixture), [3]);
+}
+
+#[test]
+fn what_was_sealed_never_comes_after_what_the_file_held_later() {
+    let fixture = Fixture::default();
+    let file = fixture.create("a");
+    fixture.put(file, 0, &vec![1; 2 << 20]);
+    fixture.volume.sync_file(file, true).unwrap();
+    fixture.put(file, 0, &[2; 8]);
+    // As for a rename, which cannot wait.
+    fixture.volume.capture_all(Instant::now()).unwrap();
+    assert_eq!(firsts(&fixture), [2]);
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+    assert_eq!(firsts(&fixture), [2]);
+    fixture.volume.close(file);
+}
