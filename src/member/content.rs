@@ -200,25 +200,38 @@ pub async fn assemble(
         if group.is_empty() {
             return Ok(());
         }
-        let mut missing = Vec::new();
-        for piece in group {
-            match tokio::task::block_in_place(|| nearby.piece(&piece)) {
-                Some(bytes) => tokio::task::block_in_place(|| write(piece.offset, &bytes))?,
-                None => missing.push(piece),
-            }
-        }
-        if missing.is_empty() {
-            continue;
-        }
-        let chunks: Vec<ChunkId> = missing.iter().map(|piece| piece.chunk).collect();
-        let mut offsets = missing.iter().map(|piece| piece.offset);
-        fetch_chunks(connection.ok_or(ContentError::Offline)?, &chunks, |_, bytes| {
-            let offset = offsets.next().expect("an offset per chunk");
-            tokio::task::block_in_place(|| write(offset, &bytes))?;
-            Ok(())
-        })
-        .await?;
+        bring_pieces(connection, nearby, &group, &mut write).await?;
     }
+}
+
+/// Hands the bytes of some pieces to `write`, as [`assemble`] does.
+///
+/// # Errors
+/// As there.
+pub async fn bring_pieces(
+    connection: Option<&Connection>,
+    nearby: &impl Nearby,
+    pieces: &[Piece],
+    mut write: impl FnMut(u64, &[u8]) -> std::io::Result<()>,
+) -> Result<(), ContentError> {
+    let mut missing = Vec::new();
+    for piece in pieces {
+        match tokio::task::block_in_place(|| nearby.piece(piece)) {
+            Some(bytes) => tokio::task::block_in_place(|| write(piece.offset, &bytes))?,
+            None => missing.push(piece),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let chunks: Vec<ChunkId> = missing.iter().map(|piece| piece.chunk).collect();
+    let mut offsets = missing.iter().map(|piece| piece.offset);
+    fetch_chunks(connection.ok_or(ContentError::Offline)?, &chunks, |_, bytes| {
+        let offset = offsets.next().expect("an offset per chunk");
+        tokio::task::block_in_place(|| write(offset, &bytes))?;
+        Ok(())
+    })
+    .await
 }
 
 /// The bytes that a content takes on disk, as far as its manifest tells holes.
@@ -240,12 +253,22 @@ pub async fn fetch_large<A: Assembler>(
     if let Some(file) = tokio::task::block_in_place(|| assembler.copy(wanted.node, wanted.content))? {
         return Ok(file);
     }
+    let staging = assemble_large(connection, assembler, wanted).await?;
+    Ok(tokio::task::block_in_place(|| assembler.finish(staging))?)
+}
+
+/// As [`fetch_large`], up to where the file has no number yet; no copy is made of what is held here.
+pub async fn assemble_large<A: Assembler>(
+    connection: &Connection,
+    assembler: &A,
+    wanted: &Wanted,
+) -> Result<A::Staging, ContentError> {
     let Wanted { node, manifest, .. } = wanted;
     let staging = assembler.begin(manifest.length, data_of(manifest))?;
     let nearby = tokio::task::block_in_place(|| assembler.nearby(*node, manifest));
     let write = |offset, bytes: &[u8]| assembler.write(&staging, offset, bytes);
     assemble(Some(connection), &nearby, manifest, write).await?;
-    Ok(tokio::task::block_in_place(|| assembler.finish(staging))?)
+    Ok(staging)
 }
 
 /// Fetches many contents of one chunk each; `done` gets each with its file's number.

@@ -117,6 +117,9 @@ impl Driver {
     }
 
     fn take_message(&mut self, mut message: FromHub) {
+        if matches!(message, FromHub::Entry { .. }) {
+            self.shared.wait_for_turn();
+        }
         let ready = match &mut message {
             // What came along is in files from here on: the message, which may have to come again, goes without it.
             FromHub::Entry { entry, inline } => self.write_inline(entry, &std::mem::take(inline)),

@@ -3,7 +3,7 @@
 //! It passes over all wanted nodes, page by page, again and again. What the hub does not have, or what could not be
 //! kept, is left out until a while has passed; where this machine has no room all fetching pauses.
 
-use super::content::{ContentError, Wanted, data_of, fetch_large, fetch_small};
+use super::content::{ContentError, Wanted, data_of, fetch_small};
 use super::files::Arriving;
 use super::shared::Shared;
 use super::standing::Trouble;
@@ -87,6 +87,8 @@ impl Fetcher {
 
     /// Waits until something new is wanted, or the first of what failed is to be tried again.
     async fn wait(&mut self) {
+        self.shared.cache.drafts.clear();
+        self.shared.go_on_if_all_is_here();
         let now = Instant::now();
         self.failed.retain(|_, (_, until)| *until > now);
         let woken = self.shared.fetch_wake.notified();
@@ -151,12 +153,9 @@ impl Fetcher {
             tokio::task::block_in_place(|| self.shared.make_room(bytes))?;
             let shared = self.shared.clone();
             let _arrival = shared.cache.arrival(bytes);
-            match fetch_large(&self.connection, &Arriving(&self.shared), &wanted).await {
-                Ok(file) => tokio::task::block_in_place(|| arrived(&self.shared, &wanted, file)),
-                Err(error) => {
-                    self.put_off(&wanted, &error);
-                    return Err(error);
-                }
+            if let Err(error) = shared.bring_large(&self.connection, &wanted).await {
+                self.put_off(&wanted, &error);
+                return Err(error);
             }
         }
         Ok(())
@@ -169,7 +168,12 @@ pub(super) fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
     shared.cache.unread.settle(wanted.node);
     let swapped = shared.volume().replica().materialized(wanted.node, wanted.content, file);
     match swapped {
-        Ok(effects) => shared.volume().remove_files(effects.removed_files),
+        Ok(effects) => {
+            if !effects.removed_files.contains(&file) {
+                shared.arrivals.note(wanted.node);
+            }
+            shared.volume().remove_files(effects.removed_files);
+        }
         Err(error) => {
             tracing::error!(%error, "fetched content could not be swapped in");
             shared.note_trouble(Trouble::State, error.to_string());

@@ -54,7 +54,7 @@ fn numbered(file: u64) -> Backing {
     Backing { ino: file, generation: GENERATION }
 }
 
-fn to_io(error: StoreError) -> io::Error {
+pub(super) fn to_io(error: StoreError) -> io::Error {
     io::Error::from_raw_os_error(error.errno())
 }
 

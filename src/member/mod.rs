@@ -38,6 +38,7 @@ mod restore;
 mod run;
 mod serve;
 mod serve_visit;
+mod settle;
 mod shared;
 mod sides;
 mod source;

@@ -7,6 +7,7 @@ use super::fetch;
 use super::files::Files;
 use super::link::{Conversation, LinkState};
 use super::reserved::ReservedStore;
+use super::settle::{Arrivals, Hold};
 use super::source::Sources;
 use super::standing::{Standing, Trouble};
 use crate::model::{ChunkId, Role, SpaceName};
@@ -48,12 +49,14 @@ pub struct Shared {
     stopping: AtomicBool,
     standing: Mutex<Standing>,
     progress: (Mutex<u64>, Condvar),
-    barriers_sent: AtomicU64,
-    barriers_passed: AtomicU64,
+    pub(super) barriers_sent: AtomicU64,
+    pub(super) barriers_passed: AtomicU64,
     connection: Mutex<Option<Connection>>,
     pub(super) fetch_wake: Notify,
     pub(super) cache: Cache,
     pub(super) demand: Demand,
+    pub(super) arrivals: Arrivals,
+    pub(super) hold: Hold,
     kept_from: KeptFrom,
     runtime: tokio::runtime::Handle,
     space: SpaceName,
@@ -82,6 +85,8 @@ impl Shared {
             fetch_wake: Notify::new(),
             cache: cache.0,
             demand: Demand::default(),
+            arrivals: Arrivals::default(),
+            hold: Hold::default(),
             kept_from: cache.1,
             runtime,
             space,
@@ -276,44 +281,6 @@ impl Shared {
             // Where the driver is gone nobody waits for it.
             let _ = events.send(event).await;
         });
-    }
-
-    /// Waits until all local work is accepted and all the hub had when asked is applied and materialized.
-    /// Returns whether that is so, at the deadline at the latest.
-    pub fn sync(&self, deadline: Instant) -> bool {
-        self.catch_up(deadline)
-            && self.wait_until(deadline, || {
-                let replica = self.volume().replica();
-                replica.wanted(None, 1).is_empty() && replica.is_clean()
-            })
-    }
-
-    /// As [`Shared::sync`], but contents may still be on their way here.
-    pub(super) fn catch_up(&self, deadline: Instant) -> bool {
-        if let Err(error) = self.volume().capture_all(deadline) {
-            self.note_trouble(Trouble::Capture, error.to_string());
-            return false;
-        }
-        self.no_trouble(Trouble::Capture);
-        loop {
-            self.look();
-            let sent_all = || self.is_connected() && self.volume().replica().is_clean();
-            if !self.wait_until(deadline, sent_all) {
-                return false;
-            }
-            let id = self.barriers_sent.fetch_add(1, Ordering::SeqCst) + 1;
-            if self.events.blocking_send(Event::Barrier(id)).is_err() {
-                return false;
-            }
-            let passed = || self.barriers_passed.load(Ordering::SeqCst) >= id;
-            self.wait_until(deadline, || passed() || !self.is_connected());
-            if passed() {
-                return true;
-            }
-            if Instant::now() >= deadline {
-                return false;
-            }
-        }
     }
 
     /// Does what follows from local ops that nobody made through the kernel.

@@ -5,7 +5,7 @@
 //! on being fetched when nobody waits any more.
 
 use super::unread::reason;
-use crate::member::content::{ContentError, Wanted, data_of, fetch_large, fetch_small};
+use crate::member::content::{ContentError, Wanted, data_of, fetch_small};
 use crate::member::fetch::arrived;
 use crate::member::files::Arriving;
 use crate::member::link::LinkState;
@@ -151,13 +151,7 @@ impl Shared {
                     fetch_small(&connection, &arriving, &wanted, |wanted, file| arrived(self, wanted, file))
                         .await
                 }
-                None => match fetch_large(&connection, &arriving, wanted).await {
-                    Ok(file) => {
-                        tokio::task::block_in_place(|| arrived(self, wanted, file));
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                },
+                None => self.bring_large(&connection, wanted).await,
             };
             match fetched {
                 // The connection went meanwhile: the next one may do.

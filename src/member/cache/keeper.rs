@@ -1,5 +1,6 @@
 //! Keeps the limit: counts what is here, and evicts what was used longest ago.
 
+use super::drafts::Drafts;
 use super::index::Index;
 use super::pieces::Partial;
 use super::unread::UnreadLog;
@@ -52,6 +53,7 @@ pub struct Cache {
     pub unread: UnreadLog,
     /// Contents that could not be had when they were fetched last, and why.
     pub put_off: Mutex<HashMap<NodeId, String>>,
+    pub drafts: Drafts,
 }
 
 /// Bytes that are on their way, counted while this lives.

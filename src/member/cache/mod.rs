@@ -6,11 +6,11 @@
 //! waits for room. Use is counted in memory and noted in the store now and then: no read writes.
 //!
 //! [`Index`](index::Index) counts, [`Cache`] keeps the limit, `demand` fetches what somebody waits for, `pieces` as much of it
-//! as is read, `walk` goes through trees,
-//! `commands` answers `pin`, `unpin`, `evict` and `prefetch`.
+//! as is read, `drafts` keeps what came too late, `walk` goes through trees, `commands` answers `pin`, `unpin`, `evict` and `prefetch`.
 
 mod commands;
 mod demand;
+mod drafts;
 mod index;
 mod keeper;
 mod kept_from;
