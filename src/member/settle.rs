@@ -48,7 +48,7 @@ impl Arrivals {
         }
     }
 
-    fn from_now_on(&self) -> Since<'_> {
+    fn listen(&self) -> Since<'_> {
         let mut noted = self.0.lock();
         noted.waiting += 1;
         Since { arrivals: self, count: noted.count }
@@ -108,7 +108,7 @@ impl Shared {
     }
 
     fn wait_for_contents(&self, deadline: Instant) -> bool {
-        let since = self.arrivals.from_now_on();
+        let since = self.arrivals.listen();
         let awaited = self.volume().replica().wanted(None, usize::MAX);
         let next = Cell::new(0);
         self.wait_until(deadline, || {
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn only_what_comes_after_the_question_counts() {
         let arrivals = Arrivals::default();
-        let earlier = arrivals.from_now_on();
+        let earlier = arrivals.listen();
         arrivals.note(node(1));
-        let later = arrivals.from_now_on();
+        let later = arrivals.listen();
         arrivals.note(node(2));
         assert!(earlier.has(node(1)) && earlier.has(node(2)));
         assert!(!later.has(node(1)) && later.has(node(2)));
@@ -175,8 +175,8 @@ mod tests {
     fn where_nobody_waits_nothing_is_kept() {
         let arrivals = Arrivals::default();
         arrivals.note(node(1));
-        drop(arrivals.from_now_on());
-        let since = arrivals.from_now_on();
+        drop(arrivals.listen());
+        let since = arrivals.listen();
         arrivals.note(node(2));
         drop(since);
         assert!(arrivals.0.lock().last.is_empty());
