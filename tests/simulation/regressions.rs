@@ -346,6 +346,30 @@ fn content_that_has_not_arrived_is_wanted_by_the_file_that_goes_on_after_a_save_
     assert_eq!(space.members[0].replica.wanted(None, 9), [node]);
 }
 
+#[test]
+fn a_save_by_backup_that_ends_before_the_new_file_has_had_a_flush_point_is_the_same_for_all() {
+    let mut space = Space::new(2);
+    space.connect(0);
+    space.connect(1);
+    space.make_file(0, "file", b"old");
+    space.talk();
+    let node = space.node(0, "file");
+    let (from, to) = (place("file"), place("file~"));
+    let aside = Move { node, from, to, replaces: None, exchange: false, keeps_owner: false };
+    assert!(space.members[0].submit(1, Verb::Move(aside)));
+    let ino = space.make(0, "file", Body::File(Manifest::empty()));
+    let version = space.members[0].replica.view().node(node).expect("it is there").version;
+    assert!(space.members[0].submit(2, Verb::Drop(Drop { node, place: place("file~"), version })));
+    space.talk();
+    assert_eq!([space.node(0, "file"), space.node(1, "file")], [node; 2]);
+    assert!(space.members[0].write_anew(ino, b"new".to_vec()));
+    space.members[0].capture(2, ino);
+    space.talk();
+    let row = |member: &Member| member.replica.view().node(node);
+    assert!(row(&space.members[0]).is_some_and(|row| row.manifest().is_some_and(|it| it.length == 3)));
+    assert_eq!(row(&space.members[0]), row(&space.members[1]));
+}
+
 fn all_pass(fate: HubFate) {
     note_panics();
     for seed in 0..SEEDS {

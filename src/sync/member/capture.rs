@@ -4,7 +4,7 @@ use super::keys;
 use super::records::{Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, ChunkId, Manifest, NodeId, Timestamp};
-use crate::ops::{Op, Put, SetMeta, Tree, Verb};
+use crate::ops::{Op, Put, Rejection, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
 
 /// An inode's content as it was at a flush point.
@@ -63,7 +63,7 @@ impl<S: Store> Work<'_, S> {
             self.txn.remove(keys::dirty(ino));
         }
         if self.embryo(inode.node).is_some() {
-            self.capture_embryo(&inode, captured)?;
+            self.capture_embryo(inode.node, captured.manifest, captured.mtime)?;
         } else if inode.detached || self.is_outdated(&inode) {
             self.capture_detached(ino, inode, captured)?;
             self.release_unused(content);
@@ -84,27 +84,38 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// A new file's first flush point: its make enters the journal with this content.
-    fn capture_embryo(&mut self, inode: &Inode, captured: Captured) -> Result<(), LocalError> {
-        let Some((made, mut make)) = self.embryo(inode.node) else { return Ok(()) };
-        let Some(row) = self.view().node(inode.node) else { return Ok(()) };
+    fn capture_embryo(
+        &mut self,
+        node: NodeId,
+        manifest: Manifest,
+        mtime: Timestamp,
+    ) -> Result<(), Rejection> {
+        let Some((made, mut make)) = self.embryo(node) else { return Ok(()) };
+        let Some(row) = self.view().node(node) else { return Ok(()) };
         let parent = make.place.parent;
         let mtime_before = self.parent_mtime(&make.place);
-        self.erase(inode.node, &make.place);
-        self.txn.remove(keys::embryo(inode.node));
-        (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, captured.mtime);
+        self.erase(node, &make.place);
+        self.txn.remove(keys::embryo(node));
+        (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, mtime);
         make.owner = make.owner.map(|_| row.owner);
-        make.body = Body::File(captured.manifest);
+        make.body = Body::File(manifest);
         // What it had met when it was made may have been removed since.
-        let there = |node: NodeId| node == inode.node || self.view().node(node).is_some();
+        let there = |other: NodeId| other == node || self.view().node(other).is_some();
         make.conflict = make.conflict.filter(|conflict| there(conflict.node));
         let op = Op { time: made, verb: Verb::Make(make) };
         self.write_op(&op)?;
         self.append(op);
         match mtime_before {
             // Something happened in the directory since: its mtime must not go back.
-            Some(mtime) if mtime != made => Ok(self.set_mtime(parent, mtime)?),
+            Some(mtime) if mtime != made => self.set_mtime(parent, mtime),
             _ => Ok(()),
         }
+    }
+
+    /// Lets a file that has had no flush point enter the journal with nothing in it, for an op that needs it.
+    pub fn make_known(&mut self, node: NodeId) -> Result<(), Rejection> {
+        let Some((_, make)) = self.embryo(node) else { return Ok(()) };
+        self.capture_embryo(node, Manifest::empty(), make.mtime)
     }
 
     fn capture_file(&mut self, inode: &Inode, captured: Captured) -> Result<(), LocalError> {

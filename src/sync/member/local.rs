@@ -148,6 +148,12 @@ impl<S: Store> Work<'_, S> {
 
     /// Applies an op to the view and puts it into the journal.
     pub fn submit(&mut self, verb: Verb) -> Result<(), Rejection> {
+        if let Verb::Drop(drop) = &verb
+            && let Some(newcomer) = self.under_name_before(drop.node)
+        {
+            // Where this ends a save by backup the hub must know what takes the old file's place.
+            self.make_known(newcomer)?;
+        }
         let op = Op { time: self.now, verb };
         self.write_op(&op)?;
         self.append(op);
@@ -258,9 +264,7 @@ impl Affected {
             Verb::Drop(drop) => {
                 parents.push(drop.place.parent);
                 // A drop may end a save by backup: then the file under the old name becomes this node.
-                let aside = work.view().node(drop.node).and_then(|node| node.moved).map(|moved| moved.from);
-                let under = aside.and_then(|place| work.view().child(place.parent, &place.name));
-                newcomer = under.map(|under| (under, drop.node));
+                newcomer = work.under_name_before(drop.node).map(|under| (under, drop.node));
             }
             Verb::Move(rename) => {
                 parents.extend([rename.from.parent, rename.to.parent]);
@@ -297,6 +301,13 @@ impl Affected {
 }
 
 impl<S: Store> Work<'_, S> {
+    /// What has the name that a file was moved aside from.
+    fn under_name_before(&self, node: NodeId) -> Option<NodeId> {
+        let view = self.view();
+        let aside = view.node(node)?.moved?.from;
+        view.child(aside.parent, &aside.name)
+    }
+
     /// POSIX: after a save by rename the name leads to the newcomer's inode, though the node is the old one.
     /// Tells whether there was such a save.
     fn follow_succession(&mut self, newcomer: NodeId, survivor: NodeId) -> bool {
