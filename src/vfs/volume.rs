@@ -158,9 +158,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let file = content.as_deref().and_then(|content| content.file.as_ref());
         let dirty = content.as_deref().is_some_and(|content| content.dirty);
         let pieces = content.as_deref().and_then(|content| content.pieces.as_ref());
-        let passage = open.as_ref().map(|open| &open.passage).filter(|passage| passage.is_written());
-        // Content that is known still to be what it was has the attributes of the rows.
-        let known = || passage.zip(file).is_some_and(|(passage, file)| passage.known_in(file).is_some());
+        // Content that is known still to be what it was has the attributes of the rows, also when its last writer has gone and
+        // it has not been looked at since.
+        let known =
+            || open.as_ref().zip(file).is_some_and(|(open, file)| open.passage.known_in(file).is_some());
         match file {
             Some(_) if !by_file && known() => {}
             Some(file) if is_file && (dirty || by_file) => stat.overlay(&file.metadata()?),
@@ -173,7 +174,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             },
             _ => {}
         }
-        if let Some(open) = open.as_ref().filter(|_| passage.is_some()) {
+        if let Some(open) = open.as_ref().filter(|open| open.passage.is_written()) {
             stat.changes_unseen = true;
             self.note_told(open, stat.mtime);
         }
