@@ -18,7 +18,7 @@ use super::prepare::Keep;
 use super::settings::Caller;
 use super::stamp::Stamp;
 use super::volume::Volume;
-use crate::model::Digest;
+use crate::model::{Digest, Node};
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use parking_lot::{Condvar, Mutex};
@@ -30,6 +30,9 @@ use std::time::{Duration, Instant};
 /// Content that a pending op still needs is put aside when a file is opened for writing. Of more than this only where
 /// it is written indeed, which the daemon has to see.
 const PUT_ASIDE_BYTES_MAX: u64 = 1024 * 1024;
+/// A file that is read with one request, and then is in the kernel's memory, costs less that way than by a passage of
+/// its own.
+const READ_AT_ONCE_BYTES: u64 = 128 * 1024;
 /// Where less room is left, every write passes the daemon, which stops before the reserve is touched.
 const ROOM_MIN_BYTES: u64 = 256 * 1024 * 1024;
 /// The end of a handle follows the `close` that causes it in about a millisecond.
@@ -148,7 +151,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return false;
         }
         match mode.write {
-            false => self.backing_number(open.ino).is_some(),
+            false => size_of(&attributes.row) > READ_AT_ONCE_BYTES && self.backing_number(open.ino).is_some(),
             true => self.has_room() && !self.much_is_held(open.ino, &attributes.row),
         }
     }
@@ -166,9 +169,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         !self.host.refuses_writes() && (plenty || space.blocks == 0)
     }
 
-    fn much_is_held(&self, ino: Ino, row: &crate::model::Node) -> bool {
-        let is_large = row.manifest().is_some_and(|manifest| manifest.length > PUT_ASIDE_BYTES_MAX);
-        is_large && self.replica.lock().held_content(ino).is_some()
+    fn much_is_held(&self, ino: Ino, row: &Node) -> bool {
+        size_of(row) > PUT_ASIDE_BYTES_MAX && self.replica.lock().held_content(ino).is_some()
     }
 
     fn count_in(&self, open: &OpenInode, mode: OpenMode) -> Result<(), VfsError> {
@@ -312,4 +314,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         *open.passage.known.lock() = known;
         self.replica.lock().note_idle(open.ino, known.is_some());
     }
+}
+
+fn size_of(row: &Node) -> u64 {
+    row.manifest().map_or(0, |manifest| manifest.length)
 }
