@@ -11,7 +11,9 @@ use crate::model::{ChunkId, Digest, NodeId};
 use crate::net::Connection;
 use crate::ops::Tree;
 use crate::sync::member::content_of;
+use crate::vfs::ContentFiles;
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout_at};
@@ -166,7 +168,9 @@ impl Fetcher {
 pub(super) fn arrived(shared: &Shared, wanted: &Wanted, file: u64) {
     shared.cache.put_off.lock().remove(&wanted.node);
     shared.cache.unread.settle(wanted.node);
-    let swapped = shared.volume().replica().materialized(wanted.node, wanted.content, file);
+    let blocks =
+        shared.volume().files().open_read(file).and_then(|file| file.metadata()).map(|data| data.blocks());
+    let swapped = shared.volume().replica().materialized(wanted.node, wanted.content, (file, blocks.ok()));
     match swapped {
         Ok(effects) => {
             if !effects.removed_files.contains(&file) {

@@ -9,6 +9,11 @@ pub const INLINE_BYTES_MAX: u64 = 64 * 1024;
 /// A manifest of more extents than this is a tree: its list is content, cut and hashed itself.
 pub const MANIFEST_EXTENTS_MAX: usize = 1024;
 
+/// Room is counted in these, whatever the file system.
+const BLOCK_BYTES: u64 = 512;
+/// Files take room in pages.
+const PAGE_BYTES: u64 = 4096;
+
 /// A piece of content, named by the BLAKE3 hash of its uncompressed bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChunkId(pub [u8; 32]);
@@ -77,6 +82,17 @@ impl Manifest {
     /// Tells whether both hold the same bytes. MD5 is a tag, not an identity, and has no say here.
     pub fn same_content(&self, other: &Manifest) -> bool {
         self.length == other.length && self.chunks == other.chunks
+    }
+
+    /// Room that the content takes in a file, in 512 bytes, as far as the manifest itself tells holes.
+    pub fn blocks(&self) -> u64 {
+        let holes: u64 = match &self.chunks {
+            ChunkList::Flat(extents) => {
+                extents.iter().filter(|extent| extent.chunk.is_none()).map(|extent| extent.length).sum()
+            }
+            ChunkList::Tree(_) => 0,
+        };
+        self.length.saturating_sub(holes).next_multiple_of(PAGE_BYTES) / BLOCK_BYTES
     }
 
     /// The extents named in the manifest itself: the content's, or its list's where it is a tree.

@@ -1,7 +1,7 @@
 //! Attributes as `stat(2)` tells them.
 
 use super::settings::Settings;
-use crate::model::{Body, Manifest, Owner, Special, Timestamp};
+use crate::model::{Body, Owner, Special, Timestamp};
 use crate::sync::member::{Attributes, Ino};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -10,8 +10,6 @@ use std::os::unix::fs::MetadataExt;
 const DIRECTORY_BYTES: u64 = 4096;
 /// `st_blocks` counts in these, whatever the file system.
 const STAT_BLOCK_BYTES: u64 = 512;
-/// Backing files take room in pages.
-const PAGE_BYTES: u64 = 4096;
 
 /// What an inode is, as directory entries and `st_mode` tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +64,7 @@ impl Stat {
     pub(super) fn of(ino: Ino, attributes: &Attributes, settings: &Settings) -> Stat {
         let row = &attributes.row;
         let (size, blocks) = match &row.body {
-            Body::File(manifest) => (manifest.length, blocks_of(manifest)),
+            Body::File(manifest) => (manifest.length, attributes.blocks.unwrap_or_else(|| manifest.blocks())),
             Body::Directory => (DIRECTORY_BYTES, DIRECTORY_BYTES / STAT_BLOCK_BYTES),
             Body::Symlink(target) => (target.len() as u64, 0),
             Body::Special(_) => (0, 0),
@@ -113,15 +111,4 @@ pub(super) fn ctime_of(backing: &Metadata) -> Timestamp {
 
 fn stamp(seconds: i64, nanos: i64) -> Timestamp {
     Timestamp { seconds, nanos: u32::try_from(nanos).unwrap_or(0) }
-}
-
-/// Room that content takes, as far as its manifest tells holes.
-fn blocks_of(manifest: &Manifest) -> u64 {
-    let holes: u64 = match &manifest.chunks {
-        crate::model::ChunkList::Flat(extents) => {
-            extents.iter().filter(|extent| extent.chunk.is_none()).map(|extent| extent.length).sum()
-        }
-        crate::model::ChunkList::Tree(_) => 0,
-    };
-    manifest.length.saturating_sub(holes).next_multiple_of(PAGE_BYTES) / STAT_BLOCK_BYTES
 }

@@ -80,7 +80,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let ctime = attributes.ctime.max(stamp.ctime);
         let Described { manifest, list } = described;
         let known = Known { stamp, content: content_of(&manifest) };
-        let captured = Captured { ino: open.ino, manifest, list, mtime: stamp.mtime, beside: Some(number) };
+        let (ino, mtime, beside) = (open.ino, stamp.mtime, Some(number));
+        let captured = Captured { ino, manifest, list, mtime, beside, blocks: None };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
         *open.passage.known.lock() = Some(known);
         drop(content);

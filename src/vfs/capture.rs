@@ -16,6 +16,7 @@ use crate::model::{ChunkId, Digest, Manifest, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Captured, Ino};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -210,10 +211,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Ok(Outcome::Disturbed);
         }
         let Some(file) = self.file_to_capture(open)? else { return Ok(Outcome::Done) };
-        if let Some(content) = file.as_deref().and_then(|file| open.passage.known_in(file)) {
+        let known = file.as_deref().and_then(|file| Some((file, open.passage.known_in(file)?)));
+        if let Some((file, content)) = known {
             let _gate = open.gate.write();
             return match undisturbed() {
-                true => self.settle_unwritten(open, content).map(|()| Outcome::Done),
+                true => self.settle_unwritten(open, file, content).map(|()| Outcome::Done),
                 false => Ok(Outcome::Disturbed),
             };
         }
@@ -228,12 +230,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// The file holds what was captured last. The caller keeps writers out.
-    fn settle_unwritten(&self, open: &OpenInode, known: Digest) -> Result<(), VfsError> {
+    fn settle_unwritten(&self, open: &OpenInode, file: &File, known: Digest) -> Result<(), VfsError> {
         let mut content = open.content.write();
         if !content.dirty || self.concerns_nobody(open.ino, &mut content) {
             return Ok(());
         }
-        self.work(|replica| Ok(((), replica.unwritten(open.ino, known)?)))?;
+        let blocks = file.metadata()?.blocks();
+        self.work(|replica| Ok(((), replica.unwritten(open.ino, known, blocks)?)))?;
         self.is_clean_now(open, &mut content);
         Ok(())
     }
@@ -290,9 +293,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Ok(());
         }
         let node = self.attributes(open.ino)?.0.node;
-        let (mtime, ctime) = self.times_of_dirty(open, file)?;
+        let (mtime, ctime, blocks) = self.told_of_dirty(open, file)?;
         let Described { manifest, list } = described;
-        let captured = Captured { ino: open.ino, manifest, list, mtime, beside: None };
+        let captured = Captured { ino: open.ino, manifest, list, mtime, beside: None, blocks };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
         self.overtake(open.ino);
         self.ignores.changed(node);
@@ -316,18 +319,19 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         true
     }
 
-    fn times_of_dirty(
+    /// The mtime, the ctime, and the room that the file takes.
+    fn told_of_dirty(
         &self,
         open: &OpenInode,
         file: Option<&File>,
-    ) -> Result<(Timestamp, Timestamp), VfsError> {
+    ) -> Result<(Timestamp, Timestamp, Option<u64>), VfsError> {
         let (attributes, _) = self.attributes(open.ino)?;
         match file {
             Some(file) => {
                 let data = file.metadata()?;
-                Ok((mtime_of(&data), attributes.ctime.max(ctime_of(&data))))
+                Ok((mtime_of(&data), attributes.ctime.max(ctime_of(&data)), Some(data.blocks())))
             }
-            None => Ok((attributes.row.mtime, attributes.ctime)),
+            None => Ok((attributes.row.mtime, attributes.ctime, None)),
         }
     }
 

@@ -159,7 +159,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 continue;
             }
             let OrphanRecord { node, row, links, ctime, file } = record;
-            let attributes = Attributes { node, row, links, ctime, detached: false };
+            let attributes = Attributes { node, row, links, ctime, detached: false, blocks: None };
             let owns_file = file.is_some_and(|file| !named.contains(&file));
             self.orphans.restore(ino, Orphan { attributes, file, owns_file });
         }

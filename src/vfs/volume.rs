@@ -18,6 +18,7 @@ use crate::sync::Store;
 use crate::sync::member::{Attributes, Effects, Ino, Replica};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -163,7 +164,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let known =
             || open.as_ref().zip(file).is_some_and(|(open, file)| open.passage.known_in(file).is_some());
         match file {
-            Some(_) if !by_file && known() => {}
+            Some(file) if !by_file && known() => stat.blocks = file.metadata()?.blocks(),
             Some(file) if is_file && (dirty || by_file) => stat.overlay(&file.metadata()?),
             None if is_file && by_file && pieces.is_some() => {
                 stat.size = pieces.map_or(0, |pieces| pieces.length());

@@ -104,7 +104,8 @@ impl Member {
     pub fn capture(&mut self, now: Timestamp, ino: Ino) {
         if self.replica.is_dirty(ino) && self.replica.inode(ino).is_some() {
             let manifest = manifest_of(&self.content(ino)).0;
-            let captured = Captured { ino, manifest, list: Vec::new(), mtime: now, beside: None };
+            let captured =
+                Captured { ino, manifest, list: Vec::new(), mtime: now, beside: None, blocks: None };
             let taken = self.replica.capture(now, captured);
             self.done(taken);
         }
@@ -178,7 +179,7 @@ impl Member {
             if let Some(bytes) = manifest.chunk_ids().map(chunk).collect::<Option<Vec<_>>>() {
                 let file = self.replica.allocate_file();
                 self.files.insert(file, bytes.concat());
-                let swapped = self.replica.materialized(node, content, file);
+                let swapped = self.replica.materialized(node, content, (file, None));
                 self.done(swapped);
             }
         }

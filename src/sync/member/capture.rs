@@ -18,6 +18,8 @@ pub struct Captured {
     /// The backing file of no inode that holds the content, where the inode's own goes on being written: then the
     /// dirty mark stays.
     pub beside: Option<u64>,
+    /// The room that the inode's own backing file takes with it, in 512 bytes; None where it has none.
+    pub blocks: Option<u64>,
 }
 
 impl<S: Store> Replica<S> {
@@ -54,6 +56,7 @@ impl<S: Store> Work<'_, S> {
             self.state.idle.insert(ino);
         } else if let Some(backing) = &mut inode.backing {
             backing.content = Some(content);
+            self.note_blocks(ino, &captured.manifest, captured.blocks);
             self.hold(&captured.manifest, backing.file);
             self.note_unproven(ino);
         }

@@ -17,6 +17,8 @@ pub struct Attributes {
     pub links: u32,
     pub ctime: Timestamp,
     pub detached: bool,
+    /// The room that the content takes here, in 512 bytes, where the row's manifest does not tell.
+    pub blocks: Option<u64>,
 }
 
 impl<S: Store> Replica<S> {
@@ -39,7 +41,9 @@ impl<S: Store> Replica<S> {
             false => view.places(inode.node).len() as u64,
         };
         let links = u32::try_from(links).unwrap_or(u32::MAX);
-        Some(Attributes { node: inode.node, row, links, ctime: inode.ctime, detached: inode.detached })
+        let blocks = self.blocks_of(ino, &inode, &row);
+        let Inode { node, ctime, detached, .. } = inode;
+        Some(Attributes { node, row, links, ctime, detached, blocks })
     }
 
     /// Tells whether the inode's content can be read here and now.
@@ -215,11 +219,12 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    /// Clears the dirty mark of an inode whose backing file holds `content`, as it did when that was last captured.
+    /// Clears the dirty mark of an inode whose backing file holds `content`, as it did when that was last captured, and
+    /// takes so many `blocks` of 512 bytes.
     ///
     /// # Errors
     /// [`LocalError::Write`].
-    pub fn unwritten(&mut self, ino: Ino, content: Digest) -> Result<Effects, LocalError> {
+    pub fn unwritten(&mut self, ino: Ino, content: Digest, blocks: u64) -> Result<Effects, LocalError> {
         let cleared = self.transact_now(|work| {
             let Some(mut inode) = work.inode(ino) else { return Ok(()) };
             if let Some(backing) = &mut inode.backing {
@@ -228,6 +233,9 @@ impl<S: Store> Replica<S> {
             }
             work.state.idle.remove(&ino);
             work.txn.remove(keys::dirty(ino));
+            if let Some(manifest) = work.view().node(inode.node).as_ref().and_then(Node::manifest) {
+                work.note_blocks(ino, manifest, Some(blocks));
+            }
             work.save_inode(ino, &inode);
             work.want(inode.node);
             Ok(())
@@ -243,9 +251,14 @@ impl<S: Store> Replica<S> {
     }
 }
 
-/// Tells whether the inode's backing file holds this content.
+/// Tells whether the inode's content is this one: its backing file holds it, or it needs none.
 pub(super) fn holds(inode: &Inode, manifest: &Manifest) -> bool {
-    manifest.length == 0 || inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
+    manifest.length == 0 || holds_as_backing(inode, manifest)
+}
+
+/// Tells whether the inode's backing file holds this content.
+pub(super) fn holds_as_backing(inode: &Inode, manifest: &Manifest) -> bool {
+    inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
 }
 
 impl<S: Store> Work<'_, S> {
@@ -328,7 +341,9 @@ impl<S: Store> Work<'_, S> {
         }
         self.txn.remove(keys::inode(ino));
         self.note_content(ino);
-        for key in [keys::dirty(ino), keys::detached(ino), keys::unproven(ino), keys::used(ino)] {
+        let noted =
+            [keys::dirty(ino), keys::detached(ino), keys::unproven(ino), keys::used(ino), keys::blocks(ino)];
+        for key in noted {
             self.txn.remove(key);
         }
         self.give_up_backing(&inode);

@@ -24,6 +24,7 @@
 //! | `X` | member number | member name |
 //! | `G` | node | nothing: a pin |
 //! | `L` | ino | when its content was used last: milliseconds since 1970, big-endian |
+//! | `Z` | ino | the room its backing file takes, in 512 bytes, where its content's manifest tells another |
 //! | `M` | name | counters and identity |
 
 use super::Ino;
@@ -124,6 +125,10 @@ pub fn pin(node: NodeId) -> Vec<u8> {
 
 pub fn used(ino: Ino) -> Vec<u8> {
     numbered(USED, ino.0)
+}
+
+pub fn blocks(ino: Ino) -> Vec<u8> {
+    numbered(b'Z', ino.0)
 }
 
 pub fn kept(node: NodeId) -> Vec<u8> {

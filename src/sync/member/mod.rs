@@ -12,6 +12,7 @@
 
 mod answers;
 mod base;
+mod blocks;
 mod capture;
 mod discard;
 mod effects;

@@ -152,6 +152,7 @@ impl<S: Store> Work<'_, S> {
         self.release_to_write(content, file);
         self.release_unused(content);
         self.save_inode(ino, &Inode { backing, ..inode });
+        self.forget_blocks(ino);
         if backing.is_none() {
             self.effects.removed_files.push(file);
         }

@@ -1,7 +1,7 @@
 //! Remote work: log entries move the base, accepted commits leave the journal, content comes in.
 
 use super::base::{BaseKv, write_base};
-use super::inodes::holds;
+use super::inodes::{holds, holds_as_backing};
 use super::journal::nodes_of;
 use super::keys;
 use super::records::{Backing, Ino, Inode, content_of};
@@ -15,16 +15,22 @@ use crate::wire::{LogEntry, Position, Row, RowKey, decode, decode_row_key};
 use std::collections::BTreeSet;
 
 impl<S: Store> Replica<S> {
-    /// Swaps in fetched content: `file` holds what `content` names. Returns the file among the removed ones
-    /// where the node's content is another by now.
+    /// Swaps in fetched content: `file` holds what `content` names, and takes so many `blocks` of 512 bytes. Returns the
+    /// file among the removed ones where the node's content is another by now.
     ///
     /// # Errors
     /// [`LocalError::Write`].
-    pub fn materialized(&mut self, node: NodeId, content: Digest, file: u64) -> Result<Effects, LocalError> {
+    pub fn materialized(
+        &mut self,
+        node: NodeId,
+        content: Digest,
+        (file, blocks): (u64, Option<u64>),
+    ) -> Result<Effects, LocalError> {
         let swapped = self.transact_now(|work| {
             work.txn.put(keys::meta("counters"), crate::wire::encode(&work.state.counters));
-            if !work.swap_in(node, content, file) {
-                work.effects.removed_files.push(file);
+            match work.swap_in(node, content, file) {
+                true => work.note_blocks_of(node, blocks),
+                false => work.effects.removed_files.push(file),
             }
             work.want(node);
             Ok(())
@@ -220,8 +226,10 @@ impl<S: Store> Work<'_, S> {
             && let Some(content) = backing.content
         {
             self.save_inode(ino, &Inode { backing: None, ..inode });
-            if !self.swap_in(successor, content, backing.file) {
-                self.give_up_file(Some(content), backing.file);
+            let blocks = self.noted_blocks(ino);
+            match self.swap_in(successor, content, backing.file) {
+                true => self.note_blocks_of(successor, blocks),
+                false => self.give_up_file(Some(content), backing.file),
             }
         }
     }
@@ -314,6 +322,7 @@ impl<S: Store> Work<'_, S> {
         self.give_up_backing(&inode);
         let backing = Some(Backing { file, content: Some(content) });
         self.save_inode(ino, &Inode { backing, version: row.version, ..inode });
+        self.forget_blocks(ino);
         self.note_unproven(ino);
         true
     }
@@ -332,10 +341,6 @@ impl<S: Store> Work<'_, S> {
         self.now = now;
         nodes.into_iter().for_each(|node| self.touch(node));
     }
-}
-
-fn holds_as_backing(inode: &Inode, manifest: &Manifest) -> bool {
-    inode.backing.is_some_and(|backing| backing.content == Some(content_of(manifest)))
 }
 
 fn read_name(value: &[u8]) -> NodeId {

@@ -1,5 +1,6 @@
 //! A volume's behaviour, without a kernel.
 
+mod blocks;
 mod captures;
 mod ignored;
 mod names;

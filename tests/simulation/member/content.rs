@@ -105,7 +105,7 @@ impl Member {
         let content = content_of(&manifest);
         let length = manifest.length;
         self.ledger.intend(1);
-        let captured = Captured { ino, manifest, list: Vec::new(), mtime: stamp, beside: None };
+        let captured = Captured { ino, manifest, list: Vec::new(), mtime: stamp, beside: None, blocks: None };
         let taken = self.replica.capture(stamp, captured);
         if self.done(taken) {
             if length > 0 {

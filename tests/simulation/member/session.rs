@@ -203,7 +203,7 @@ impl Member {
         if !self.disk.write_file(file, bytes) {
             return;
         }
-        let swapped = self.replica.materialized(wanted.node, wanted.content, file);
+        let swapped = self.replica.materialized(wanted.node, wanted.content, (file, None));
         if !self.done(swapped) {
             self.disk.remove_file(file);
         }

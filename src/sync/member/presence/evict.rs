@@ -106,6 +106,7 @@ impl<S: Store> Work<'_, S> {
         let Some(inode) = self.inode(ino) else { return };
         self.give_up_backing(&inode);
         self.txn.remove(keys::unproven(ino));
+        self.forget_blocks(ino);
         let node: NodeId = inode.node;
         self.save_inode(ino, &Inode { backing: None, ..inode });
         self.want(node);
