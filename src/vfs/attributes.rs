@@ -55,7 +55,8 @@ pub struct Stat {
     pub atime: Timestamp,
     pub mtime: Timestamp,
     pub ctime: Timestamp,
-    /// The kernel may be writing the file by itself: these are the attributes of this moment.
+    /// These are the attributes of this moment: the kernel may be writing the file by itself, or content that is still
+    /// elsewhere will take a room that its manifest does not tell.
     pub changes_unseen: bool,
 }
 

@@ -221,7 +221,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         content.file.is_some() || content.dirty || self.is_materialized(ino)
     }
 
-    fn is_materialized(&self, ino: Ino) -> bool {
+    pub(super) fn is_materialized(&self, ino: Ino) -> bool {
         // An orphan's content will never come; what is missing is an error and not worth a wait.
         self.replica.lock().is_materialized(ino) || self.orphans.get(ino).is_some()
     }

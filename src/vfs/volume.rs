@@ -13,7 +13,7 @@ use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
 use super::settings::Settings;
 use super::untold::Untold;
-use crate::model::{Body, NodeId, Timestamp};
+use crate::model::{Body, ChunkList, NodeId, Timestamp};
 use crate::sync::Store;
 use crate::sync::member::{Attributes, Effects, Ino, Replica};
 use parking_lot::{Mutex, MutexGuard};
@@ -175,6 +175,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             },
             _ => {}
         }
+        stat.changes_unseen = file.is_none() && self.is_room_unknown(ino, &attributes);
         if let Some(open) = open.as_ref().filter(|open| open.passage.is_written()) {
             stat.changes_unseen = true;
             self.note_told(open, stat.mtime);
@@ -183,6 +184,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             stat.atime = *atime;
         }
         Ok(stat)
+    }
+
+    /// Tells whether content is still to come of whose holes the row knows nothing.
+    fn is_room_unknown(&self, ino: Ino, attributes: &Attributes) -> bool {
+        let manifest = attributes.row.manifest().filter(|_| attributes.blocks.is_none());
+        manifest.is_some_and(|it| matches!(it.chunks, ChunkList::Tree(_))) && !self.is_materialized(ino)
     }
 
     /// What the replica knows of an inode, or what is left of it; and whether it is an orphan.
