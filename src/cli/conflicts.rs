@@ -11,6 +11,8 @@ use crate::member::control::{ConflictReport, ControlPath, ControlRequest, Contro
 use crate::member::mounts::MountRecord;
 use crate::model::{Timestamp, Version};
 use serde_json::{Value, json};
+use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub fn run(arguments: &ConflictsArgs) -> Result<Exit, CliError> {
@@ -54,23 +56,27 @@ fn places(directory: Option<&Path>) -> Result<Vec<(Mounted, PathBuf)>, CliError>
 /// # Errors
 /// As [`Mounted::ask`].
 pub fn all(mounted: &Mounted) -> Result<Vec<ConflictReport>, CliError> {
-    gather(mounted, &ControlRequest::Conflicts)
+    gather(mounted, (&ControlRequest::Conflicts, None))
 }
 
-/// Asks something that conflicts are the answer to.
+/// Asks something that conflicts are the answer to, with an open file for the daemon.
 ///
 /// # Errors
 /// As [`Mounted::ask`].
-pub fn gather(mounted: &Mounted, request: &ControlRequest) -> Result<Vec<ConflictReport>, CliError> {
+pub fn gather(
+    mounted: &Mounted,
+    request: (&ControlRequest, Option<&File>),
+) -> Result<Vec<ConflictReport>, CliError> {
     let mut conflicts = Vec::new();
-    let answer = mounted.ask(request, PATIENCE, |response| {
+    let answer = mounted.ask_with(request, PATIENCE, |response, _| {
         if let ControlResponse::Conflicts(some) = response {
             conflicts.extend(some);
         }
+        ControlFlow::Continue(())
     })?;
     match answer {
-        ControlResponse::Done => Ok(conflicts),
-        other => Err(unexpected(&other)),
+        Some(ControlResponse::Done) => Ok(conflicts),
+        other => Err(unexpected(&other.unwrap_or(ControlResponse::Done))),
     }
 }
 

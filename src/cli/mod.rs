@@ -28,6 +28,7 @@ mod sync;
 mod status;
 mod history;
 mod restore;
+mod brought;
 mod cache;
 mod conflicts;
 mod resolve;

@@ -77,11 +77,11 @@ impl Mounted {
         patience: Duration,
         mut on_way: impl FnMut(ControlResponse),
     ) -> Result<ControlResponse, CliError> {
-        let last = self.ask_files(request, patience, |response, _| {
+        self.ask_with((request, None), patience, |response, _| {
             on_way(response);
             ControlFlow::Continue(())
-        })?;
-        Ok(last.expect("it is asked to the end"))
+        })
+        .map(|last| last.expect("it is asked to the end"))
     }
 
     /// As [`Mounted::ask`], with the files that come along; None where `on_way` wanted no more.
@@ -91,6 +91,19 @@ impl Mounted {
     pub fn ask_files(
         &self,
         request: &ControlRequest,
+        patience: Duration,
+        on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
+    ) -> Result<Option<ControlResponse>, CliError> {
+        self.ask_with((request, None), patience, on_way)
+    }
+
+    /// As [`Mounted::ask_files`], with an open file for the daemon.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask_with(
+        &self,
+        request: (&ControlRequest, Option<&File>),
         patience: Duration,
         mut on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
     ) -> Result<Option<ControlResponse>, CliError> {
@@ -108,7 +121,7 @@ impl Mounted {
     /// A daemon that died is followed by another; it is asked again, unless the one before may have done what was asked.
     fn ask_until_heard(
         &self,
-        request: &ControlRequest,
+        request: (&ControlRequest, Option<&File>),
         patience: Duration,
         on_way: &mut impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
     ) -> Result<Option<ControlResponse>, CliError> {
@@ -124,7 +137,7 @@ impl Mounted {
             });
             let again = match &asked {
                 Err(AskError::Socket(SocketError::Io { .. })) => true,
-                Err(AskError::Ended { .. }) => request.may_be_asked_twice(),
+                Err(AskError::Ended { .. }) => request.0.may_be_asked_twice(),
                 _ => false,
             };
             if !again || heard || Instant::now() >= deadline {

@@ -3,6 +3,7 @@
 //! Invariant: what cannot be done for one of the paths is done for none.
 
 use super::args::{ChoiceArgs, ResolveArgs};
+use super::brought;
 use super::conflicts::{all, gather};
 use super::edit;
 use super::failure::{CliError, Exit};
@@ -12,6 +13,7 @@ use super::pattern;
 use super::point;
 use super::text;
 use crate::member::control::{ConflictReport, ControlPath, ControlRequest, ResolveChoice, ResolveRequest};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub fn run(arguments: &ResolveArgs) -> Result<Exit, CliError> {
@@ -23,15 +25,16 @@ pub fn run(arguments: &ResolveArgs) -> Result<Exit, CliError> {
         let (mounted, path) = meant_alone(path)?;
         return match &choice.merged {
             Some(file) => {
-                let choice = ResolveChoice::Merged { file: readable(file)?, of: None };
-                settle(&mounted, vec![path], choice)
+                let file = readable(file)?;
+                let merged = brought::open(&file)?;
+                settle(&mounted, vec![path], ResolveChoice::Merged { file, of: None }, Some(&merged))
             }
             None if choice.edit => edit::edit(mounted, path),
             None => edit::print(mounted, path),
         };
     }
     let (mounted, paths) = meant(&arguments.paths)?;
-    settle(&mounted, paths, plain(choice))
+    settle(&mounted, paths, plain(choice), None)
 }
 
 /// The one path in a mount that is meant.
@@ -50,9 +53,14 @@ pub fn meant_alone(path: &Path) -> Result<(Mounted, ControlPath), CliError> {
 ///
 /// # Errors
 /// As [`Mounted::ask`].
-pub fn settle(mounted: &Mounted, paths: Vec<ControlPath>, choice: ResolveChoice) -> Result<Exit, CliError> {
+pub fn settle(
+    mounted: &Mounted,
+    paths: Vec<ControlPath>,
+    choice: ResolveChoice,
+    merged: Option<&File>,
+) -> Result<Exit, CliError> {
     let request = ControlRequest::Resolve(ResolveRequest { paths, choice: choice.clone() });
-    let settled = gather(mounted, &request)?;
+    let settled = gather(mounted, (&request, merged))?;
     settled.iter().try_for_each(|conflict| output::line(&told(conflict, &choice)))?;
     Ok(Exit::Done)
 }
@@ -68,15 +76,13 @@ fn plain(arguments: &ChoiceArgs) -> ResolveChoice {
     }
 }
 
-/// The absolute path of a file that can be read: the daemon has another working directory.
+/// The path of a file that is there, without symlinks.
 fn readable(file: &Path) -> Result<PathBuf, CliError> {
-    let resolved = point::resolve(file).map_err(|error| CliError::Answered {
+    point::resolve(file).map_err(|error| CliError::Answered {
         message: error.to_string(),
         hint: Some("--merged takes a file that holds the merged content".into()),
         exit: Exit::Failed,
-    })?;
-    std::fs::File::open(&resolved).map_err(CliError::System)?;
-    Ok(resolved)
+    })
 }
 
 fn usage(message: &str, hint: &str) -> CliError {

@@ -1,5 +1,6 @@
 //! The contents of a conflict in files of this command's own, and their merge with markers.
 
+use super::brought;
 use super::failure::{CliError, Exit};
 use super::markers;
 use super::mounted::{Mounted, unexpected};
@@ -121,7 +122,8 @@ impl Sides {
             });
         }
         let choice = ResolveChoice::Merged { file: merged.to_owned(), of: Some(self.report.seen) };
-        settle(&self.mounted, vec![self.report.conflict.path.clone()], choice)
+        let file = brought::open(merged)?;
+        settle(&self.mounted, vec![self.report.conflict.path.clone()], choice, Some(&file))
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) enum Unresolved {
 
 impl MemberHandler {
     pub(super) fn resolve(&self, request: &ResolveRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
-        match settle(&self.shared, request) {
+        match settle(&self.shared, request, reply.take_brought()) {
             Ok(settled) => {
                 reply.send(&ControlResponse::Conflicts(settled))?;
                 Ok(ControlResponse::Done)
@@ -57,9 +57,13 @@ struct Meant {
     open: Open,
 }
 
-fn settle(shared: &Shared, request: &ResolveRequest) -> Result<Vec<ConflictReport>, Unresolved> {
+fn settle(
+    shared: &Shared,
+    request: &ResolveRequest,
+    merged: Option<File>,
+) -> Result<Vec<ConflictReport>, Unresolved> {
     let meant = meant_settled(shared, request)?;
-    let mut made = Made { shared, files: Vec::new() };
+    let mut made = Made { shared, files: Vec::new(), merged };
     let resolutions = made.resolutions(&meant, &request.choice)?;
     let volume = shared.volume();
     let (reports, settled) = {
@@ -149,6 +153,8 @@ fn plain(choice: &ResolveChoice) -> Choice {
 struct Made<'a> {
     shared: &'a Shared,
     files: Vec<u64>,
+    /// What came along with the request.
+    merged: Option<File>,
 }
 
 impl Drop for Made<'_> {
@@ -180,13 +186,14 @@ impl Made<'_> {
         Ok(resolutions)
     }
 
-    /// Takes in a file from outside.
+    /// Takes in the file that came along, which is called so.
     fn merged(&mut self, path: &Path, plain: Choice) -> Result<(Choice, NewContent), Unresolved> {
         if self.shared.is_full() {
             return Err(VfsError::NoSpace.into());
         }
         let unreadable = |source| Unresolved::Unreadable { path: path.to_owned(), source };
-        let source = File::open(path).map_err(unreadable)?;
+        let missing = || unreadable(io::Error::other("it did not come along"));
+        let source = self.merged.take().ok_or_else(missing)?;
         if !source.metadata().map_err(unreadable)?.is_file() {
             return Err(unreadable(io::Error::other("it is not a regular file")));
         }

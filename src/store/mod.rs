@@ -38,6 +38,7 @@ pub use reserve::{RESERVE_BYTES, Reserve};
 pub use rocks::{RocksStore, StoreSnapshot};
 pub use room::{Room, free_space};
 pub use secret::{read_secret, write_secret};
+pub use sparse::copy as copy_file;
 pub use staging::Staging;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The asking side.
 
-use super::line::{LineReader, write_line};
+use super::line::{LineReader, write_line, write_line_with};
 use super::messages::{ControlRequest, ControlResponse};
 use super::socket::{SocketError, connect};
 use std::fs::File;
@@ -44,20 +44,20 @@ pub fn ask_for(
     patience: Duration,
     mut on_way: impl FnMut(ControlResponse),
 ) -> Result<ControlResponse, AskError> {
-    let last = ask_for_files(socket, request, patience, |response, _| {
+    let last = ask_for_files(socket, (request, None), patience, |response, _| {
         on_way(response);
         ControlFlow::Continue(())
     })?;
     Ok(last.expect("it is asked to the end"))
 }
 
-/// As [`ask_for`], with the files that come along; None where `on_way` wanted no more.
+/// As [`ask_for`], with an open file for the daemon, and the files that come along; None where `on_way` wanted no more.
 ///
 /// # Errors
 /// [`AskError`].
 pub fn ask_for_files(
     socket: &Path,
-    request: &ControlRequest,
+    (request, brought): (&ControlRequest, Option<&File>),
     patience: Duration,
     mut on_way: impl FnMut(ControlResponse, Option<File>) -> ControlFlow<()>,
 ) -> Result<Option<ControlResponse>, AskError> {
@@ -73,7 +73,11 @@ pub fn ask_for_files(
         }
     };
     let stream = connect(socket)?;
-    write_line(&stream, request, Some(WRITE_PATIENCE)).map_err(failed)?;
+    let asked = match brought {
+        Some(file) => write_line_with(&stream, request, file, WRITE_PATIENCE),
+        None => write_line(&stream, request, Some(WRITE_PATIENCE)),
+    };
+    asked.map_err(failed)?;
     let mut lines = LineReader::new(&stream);
     loop {
         let response: ControlResponse = lines.read(Instant::now() + patience).map_err(failed)?;

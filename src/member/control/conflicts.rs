@@ -43,8 +43,9 @@ pub enum ResolveChoice {
     Ours,
     Theirs,
     Both,
-    /// The content of a file on this machine that the daemon can read.
+    /// The content of a file that comes along open: nothing that a user may put in its place is followed.
     Merged {
+        /// What it is called.
         file: PathBuf,
         /// The contents that it was made of, if it was: they must still be those.
         of: Option<Seen>,

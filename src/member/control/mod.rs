@@ -1,7 +1,8 @@
 //! The control socket of a mounted member: requests of the command line, answers of the daemon.
 //!
 //! One request per connection, as one line of JSON; the answer is lines of JSON, of which
-//! [`ControlResponse::is_last`] tells the last. With some of them an open file comes along.
+//! [`ControlResponse::is_last`] tells the last. With some of them an open file comes along, and with
+//! one request.
 //! Invariant: only the socket's owner and root
 //! get through, in either direction: the socket has mode 0600, and both ends look at the peer's credentials.
 //! What requests mean is the handler's business.

@@ -35,6 +35,7 @@ pub trait Handler: Send + Sync + 'static {
 /// The way back to an asker.
 pub struct Reply<'a> {
     stream: &'a UnixStream,
+    brought: Option<File>,
 }
 
 impl Reply<'_> {
@@ -62,6 +63,11 @@ impl Reply<'_> {
     /// The asker is gone.
     pub fn send_with(&mut self, response: &ControlResponse, file: &File) -> io::Result<()> {
         write_line_with(self.stream, response, file, ANSWER_PATIENCE)
+    }
+
+    /// The open file that came along with the request.
+    pub fn take_brought(&mut self) -> Option<File> {
+        self.brought.take()
     }
 
     /// Tells whether the asker has gone, or said more than it should; never waits.
@@ -196,9 +202,10 @@ impl Drop for Seat {
 }
 
 fn converse(stream: &UnixStream, handler: &dyn Handler) -> io::Result<()> {
-    let request = LineReader::new(stream).read::<ControlRequest>(Instant::now() + REQUEST_PATIENCE);
+    let mut lines = LineReader::new(stream);
+    let request = lines.read::<ControlRequest>(Instant::now() + REQUEST_PATIENCE);
     let last = match request {
-        Ok(request) => handler.handle(request, &mut Reply { stream })?,
+        Ok(request) => handler.handle(request, &mut Reply { stream, brought: lines.next_file() })?,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => ControlResponse::Failed {
             message: format!("the request was not understood: {error}"),
             hint: Some("the mounted daemon may be of another version; unmount and mount again".into()),

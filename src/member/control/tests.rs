@@ -46,6 +46,20 @@ fn report(text: &str) -> ContentReport {
     ContentReport { node: NodeId::ROOT, version, sequence, path, deleted: false, length, md5: "0".into() }
 }
 
+/// Says what is in the file that comes along.
+struct Borrower;
+
+impl Handler for Borrower {
+    fn handle(&self, _: ControlRequest, reply: &mut Reply) -> io::Result<ControlResponse> {
+        let mut text = String::from("nothing");
+        if let Some(mut file) = reply.take_brought() {
+            text.clear();
+            file.read_to_string(&mut text)?;
+        }
+        Ok(ControlResponse::NotFound { message: text })
+    }
+}
+
 /// Never answers before its asker is gone.
 struct Silent;
 
@@ -99,7 +113,7 @@ fn progress_comes_on_the_way_and_the_answer_last() {
 fn files_come_with_the_answers_they_belong_to() {
     let (_directory, socket, _server) = started(Lender, false);
     let mut read = Vec::new();
-    let last = ask_for_files(&socket, &ControlRequest::Status, PATIENCE, |response, file| {
+    let last = ask_for_files(&socket, (&ControlRequest::Status, None), PATIENCE, |response, file| {
         match (response, file) {
             (ControlResponse::Content(report), Some(mut file)) => {
                 let mut text = String::new();
@@ -114,6 +128,19 @@ fn files_come_with_the_answers_they_belong_to() {
     });
     assert_eq!(last.unwrap(), None, "no more was wanted");
     assert_eq!(read, ["one", "two"]);
+}
+
+#[test]
+fn a_file_may_come_with_a_request() {
+    let (_directory, socket, _server) = started(Borrower, false);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"something").unwrap();
+    file.rewind().unwrap();
+    for (brought, said) in [(Some(&file), "something"), (None, "nothing")] {
+        let request = (&ControlRequest::Status, brought);
+        let answer = ask_for_files(&socket, request, PATIENCE, |_, _| ControlFlow::Continue(()));
+        assert_eq!(answer.unwrap(), Some(ControlResponse::NotFound { message: said.into() }));
+    }
 }
 
 #[test]
