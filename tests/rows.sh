@@ -1,10 +1,11 @@
 #!/bin/bash
 # Every behaviour that has a name (F for what members do with each other, C, P and S for work on the same files, U for what
-# users suffer from elsewhere, K for what a kill does not do to a mount) has a test with real mounts that carries it.
+# users suffer from elsewhere, K for what a kill does not do to a mount, L for what a local file system answers) has a test
+# with real mounts that carries it.
 # Lists where, and which tests of the parts carry it too.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
-ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U{1..3} U{5..10} U12 U{13..15} K{1..9})
+ROWS=(F{1..14} C{1..13} P{1..14} S{1..16} U{1..3} U{5..10} U12 U{13..15} K{1..9} L{1..5})
 missing=()
 
 for row in "${ROWS[@]}"; do
