@@ -122,6 +122,26 @@ def punch(file, offset, length):
         sys.exit(f"fallocate: {os.strerror(ctypes.get_errno())}")
 
 
+def read_by_turns_with_writers():
+    """Who opens a file anew reads what was written last, whichever way either goes: small and large, read, mapped."""
+    for size in (100, 300_000):
+        name = path(f"turns-{size}")
+        for turn in range(8):
+            content = bytes([turn + 1]) * size
+            file = os.open(name, os.O_RDWR | os.O_CREAT)
+            if turn % 2:
+                with mmap.mmap(file, size) as mapped:
+                    mapped[:] = content
+            else:
+                os.pwrite(file, content, 0)
+            os.close(file)
+            for _ in range(2):
+                with open(name, "rb") as reader:
+                    same(reader.read(), content, f"what was written in turn {turn}")
+                    with mmap.mmap(reader.fileno(), size, prot=mmap.PROT_READ) as mapped:
+                        same(mapped[:], content, f"what is mapped in turn {turn}")
+
+
 def times_of_what_was_mapped():
     """A store to mapped memory changes mtime by the time the file is closed."""
     with open(path("mapped"), "wb") as file:
@@ -171,6 +191,7 @@ cut_while_open()
 appended_by_two()
 without_a_name()
 readers_then_writers()
+read_by_turns_with_writers()
 times_of_what_was_mapped()
 opened_for_writing_alone()
 if os.getuid() == 0:

@@ -76,12 +76,11 @@ impl<S: Store, F: ContentFiles> Opening<S, F> {
         self.volume.close(file);
     }
 
-    /// The kernel's pages stay good over opens: whatever changes them passes through it, or we tell it. Only what it
-    /// has written by itself since is not in them.
+    /// The kernel's pages stay good over opens: whatever changes them passes through it, or we tell it. Where it goes
+    /// on by itself it drops them when it opens the file, and makes none.
     pub fn flags(&self, mode: OpenMode, way: Way) -> FopenFlags {
         let quiet = if mode.write { FopenFlags::empty() } else { FopenFlags::FOPEN_NOFLUSH };
-        let keeps = way == Way::Daemon && self.backings.is_none();
-        if keeps { quiet | FopenFlags::FOPEN_KEEP_CACHE } else { quiet }
+        if way == Way::Daemon { quiet | FopenFlags::FOPEN_KEEP_CACHE } else { quiet }
     }
 
     pub fn reply_created(
