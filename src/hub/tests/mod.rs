@@ -20,8 +20,9 @@ use crate::net::{Connection, Dialer, FrameReceiver, FrameSender, Identity, Invit
 use crate::ops::{Make, Op, Verb};
 use crate::sync::hub::Rate;
 use crate::wire::*;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -30,6 +31,19 @@ use tokio::time::timeout;
 
 /// Far longer than anything here takes; it only keeps a failing test from hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An address that nothing else takes while a hub is down that comes back to it: the kernel gives no such port by itself.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = std::process::id() % 64 * 128;
+    loop {
+        let port = 20_000 + own as u16 + NEXT.fetch_add(1, Ordering::Relaxed) % 4096;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
 
 /// A hub in a directory of its own, which outlives it.
 struct TestHub {
@@ -48,8 +62,7 @@ impl TestHub {
     }
 
     async fn start_in(directory: TempDir) -> TestHub {
-        let mut hub =
-            TestHub { directory, address: ([127, 0, 0, 1], 0).into(), guard: Rate::Any, running: None };
+        let mut hub = TestHub { directory, address: free_address(), guard: Rate::Any, running: None };
         hub.run().await;
         hub.admin(AdminRequest::SpaceCreate { space: space() }).await.unwrap();
         hub
