@@ -2,6 +2,7 @@
 
     local.py ranges DIR           fallocate(2) of all kinds
     local.py nameless DIR         files without a name: O_TMPFILE, and what programs do where there is none
+    local.py times DIR            whatever is done to a file, its times never go back
     local.py hold DIR PID-FILE    takes locks of all kinds and holds them until its input ends
     local.py held DIR PID         those locks are held, by that process
     local.py free DIR             nobody holds any of them
@@ -90,6 +91,28 @@ def nameless(directory):
         file.seek(0)
         assert file.read() == b"nobody's"
         assert os.listdir(directory) == []
+
+
+def times(directory):
+    def write(path):
+        with open(path, "ab") as file:
+            file.write(b"x")
+
+    def rename(path):
+        os.rename(path, path + ".new")
+        os.rename(path + ".new", path)
+
+    for number in range(100):
+        path = os.path.join(directory, f"file-{number}")
+        open(path, "w").close()
+        before = os.stat(path)
+        for change in (os.utime, write, lambda path: os.chmod(path, 0o600), os.utime, rename, write):
+            change(path)
+            after = os.stat(path)
+            assert after.st_mtime_ns >= before.st_mtime_ns, f"mtime goes back by {before.st_mtime_ns - after.st_mtime_ns} ns"
+            assert after.st_ctime_ns >= before.st_ctime_ns, f"ctime goes back by {before.st_ctime_ns - after.st_ctime_ns} ns"
+            before = after
+        assert os.stat(directory).st_mtime_ns <= after.st_ctime_ns, "a directory is ahead of what was done in it"
 
 
 # --- locks ---------------------------------------------------------------------------------------------------
@@ -212,7 +235,7 @@ def swap(directory, until):
     print(count)
 
 
-PARTS = {part.__name__: part for part in (ranges, nameless, hold, held, free, wait, watch, swap)}
+PARTS = {part.__name__: part for part in (ranges, nameless, times, hold, held, free, wait, watch, swap)}
 
 if __name__ == "__main__":
     part, *arguments = [argument for argument in sys.argv[1:] if argument != "plain"]

@@ -101,6 +101,13 @@ l3_a_file_without_a_name_is_refused_as_programs_expect_who_then_make_one() {
     same "$(ls -A "$A/l3")" "" "what is left"
 }
 
+l6_times_never_go_back() {
+    step "L6: whatever is done to a file, its times never go back"
+    mkdir "$A/l6" "$WORK/plain-l6"
+    part times "$WORK/plain-l6" plain
+    part times "$A/l6"
+}
+
 # --- locks ---------------------------------------------------------------------------------------------------
 
 # start_part NAME ARGUMENT...: a part that goes on beside; its input ends with `let_go NAME`.

@@ -1,5 +1,6 @@
 //! Attributes as `stat(2)` tells them.
 
+use super::clock::note_stamp;
 use super::settings::Settings;
 use crate::model::{Body, Owner, Special, Timestamp};
 use crate::sync::member::{Attributes, Ino};
@@ -105,9 +106,11 @@ pub(super) fn mtime_of(backing: &Metadata) -> Timestamp {
     stamp(backing.mtime(), backing.mtime_nsec())
 }
 
-/// When anything about a backing file changed last.
+/// When anything about a backing file changed last. Nothing that happens later gets an earlier time.
 pub(super) fn ctime_of(backing: &Metadata) -> Timestamp {
-    stamp(backing.ctime(), backing.ctime_nsec())
+    let ctime = stamp(backing.ctime(), backing.ctime_nsec());
+    note_stamp(ctime);
+    ctime
 }
 
 fn stamp(seconds: i64, nanos: i64) -> Timestamp {

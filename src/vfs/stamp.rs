@@ -4,22 +4,22 @@
 //! already does not, so whoever relies on a stamp while somebody may have the file mapped syncs it after taking one.
 
 use super::attributes::{ctime_of, mtime_of};
+use super::clock::TICK_MAX;
 use crate::model::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// Clocks that stamp files tick at least so often.
-const TICK_MAX: Duration = Duration::from_millis(20);
 /// File systems whose stamps differ whenever somebody has looked in between, on kernels from 6.13 on: ext4, XFS, btrfs,
 /// tmpfs.
 const EXACT_FILE_SYSTEMS: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
 const EXACT_SINCE: (u32, u32) = (6, 13);
 
 /// A backing file as it was at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     pub ctime: Timestamp,
     pub mtime: Timestamp,

@@ -215,6 +215,12 @@ impl Fixture {
         self.journal().iter().map(word).collect()
     }
 
+    /// As [`Fixture::verbs`], without the times of a directory in which several files are made: the later one's, where the
+    /// clock has ticked in between.
+    pub fn file_verbs(&self) -> Vec<&'static str> {
+        self.verbs().into_iter().filter(|verb| *verb != "set").collect()
+    }
+
     /// The bytes that the journal's op at `index` brings, from where they are kept for it.
     pub fn pending_bytes(&self, index: usize) -> Option<Vec<u8>> {
         let op = self.journal().swap_remove(index);
