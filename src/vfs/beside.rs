@@ -31,6 +31,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub(super) fn capture_beside(&self, open: &OpenInode) -> Result<Outcome, VfsError> {
         match self.seal_beside(open)? {
             Sealing::Done(sealed) => {
+                self.forget_sealed(open.ino);
                 let taken = self.describe_sealed(open, sealed);
                 if taken.is_err() {
                     self.remove_files(vec![sealed.number]);

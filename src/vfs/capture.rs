@@ -243,8 +243,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// All of an inode's content has been captured: what was sealed of it before comes too late.
     pub(super) fn overtake(&self, ino: Ino) {
-        let dropped = self.queue.drop_sealed(ino);
-        self.remove_files(dropped.iter().map(|sealed| sealed.number).collect());
+        self.drop_sealed(self.queue.drop_sealed(ino));
     }
 
     fn is_clean_now(&self, open: &OpenInode, content: &mut Content) {

@@ -45,9 +45,11 @@ pub enum Kind {
     Passthrough = 7,
     /// The kernel is to be told of rows that are being changed.
     Untold = 8,
+    /// What was fsynced and is still to be described, by the number of its copy: later ones have greater numbers.
+    Sealed = 9,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Beginning,
     Kind::Incarnation,
     Kind::Handle,
@@ -56,6 +58,7 @@ const KINDS: [Kind; 8] = [
     Kind::AccessTime,
     Kind::Passthrough,
     Kind::Untold,
+    Kind::Sealed,
 ];
 
 /// Records by kind and number. One without a file keeps nothing.

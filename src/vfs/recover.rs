@@ -44,10 +44,20 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             done = self.distrust_what_was_written().and(self.read_again()).and(self.replace_lost_files());
         }
         let dirty = self.replica.lock().dirty_inodes();
-        let capture = |ino| self.part_from_writers(ino).and_then(|()| self.capture_now(ino));
+        let capture = |ino| self.part_from_writers(ino).and_then(|()| self.capture_in_turn(ino));
         // What an application goes on writing is captured when it closes it.
         let closed = dirty.into_iter().filter(|ino| !self.open.has_writers(*ino));
         closed.map(capture).fold(done, Result::and)
+    }
+
+    /// Order: what was fsynced before it gets into the log first.
+    fn capture_in_turn(&self, ino: Ino) -> Result<(), VfsError> {
+        if !self.queue.has_barriers() {
+            return self.capture_now(ino);
+        }
+        self.acquire(ino, false);
+        self.release(ino, false);
+        Ok(())
     }
 
     /// A program that outlived the mount it opened a file on may write it by way of the kernel for ever, and nobody

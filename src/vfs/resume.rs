@@ -15,6 +15,7 @@ use super::host::ContentFiles;
 use super::ledger::{Kind, Ledger};
 use super::names::directory;
 use super::orphans::Orphan;
+use super::sealing::sealed_files;
 use super::volume::Volume;
 use crate::model::{Body, ChunkList, Name, Node, NodeId, Timestamp};
 use crate::ops::Tree;
@@ -88,7 +89,8 @@ impl InUse {
     /// Reads what an earlier process left in the ledger.
     pub fn read(ledger: &Ledger) -> InUse {
         let inodes = handles(ledger).into_iter().map(|(_, record)| record.ino).collect();
-        let files = orphans(ledger).into_iter().filter_map(|(_, orphan)| orphan.file).collect();
+        let nameless = orphans(ledger).into_iter().filter_map(|(_, orphan)| orphan.file);
+        let files = nameless.chain(sealed_files(ledger)).collect();
         InUse { inodes, files }
     }
 }
@@ -104,7 +106,7 @@ fn orphans(ledger: &Ledger) -> Vec<(Ino, OrphanRecord)> {
 }
 
 /// What another version wrote may make no sense to this one: then that handle is lost, and no more.
-fn read<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Option<T> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Option<T> {
     decode(what, bytes)
         .inspect_err(|error| tracing::error!(%error, "what was handed over makes no sense"))
         .ok()
@@ -132,6 +134,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.ledger.put(Kind::Incarnation, 0, &encode(&number));
         self.handles.count_from(number << HANDLES_OF_ONE);
         self.resume_orphans();
+        self.resume_sealed();
         for (id, record) in handles(&self.ledger) {
             let HandleRecord { ino, request, read, write, append, passes } = record;
             let open = self.acquire(ino, write);
@@ -150,9 +153,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     fn resume_orphans(&self) {
-        let replica = self.replica.lock();
+        let mut replica = self.replica.lock();
         let named: HashSet<u64> = replica.backing_files().collect();
         for (ino, record) in orphans(&self.ledger) {
+            record.file.into_iter().for_each(|file| replica.note_file(file));
             // The process may have died before the last name was gone.
             if replica.inode(ino).is_some() {
                 self.ledger.remove(Kind::Orphan, ino.0);

@@ -6,18 +6,25 @@
 //!
 //! Invariant: what gets into the log for an fsync is what the file held when it was called, or when a later fsync of it was
 //! with no other file's in between. A sealed content that a later capture of the same inode has overtaken is dropped.
+//! Order: what is sealed is in the ledger before fsync returns, until it is in the journal: should this process die, the
+//! next one goes on in the same order.
 
 use super::beside::TRY_AGAIN_AFTER;
 use super::capture::{CAPTURED_AT_ONCE_BYTES_MAX, Outcome, describe};
 use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
+use super::ledger::{Kind, Ledger};
 use super::queue::BARRIER_WAIT_MAX;
 use super::reading::copy_data;
+use super::resume::read;
 use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
+use crate::wire::encode;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +40,22 @@ const TRIES: u32 = 5;
 pub(super) struct Sealed {
     pub number: u64,
     pub stamp: Stamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealedRecord {
+    ino: Ino,
+    stamp: Stamp,
+}
+
+fn sealed_records(ledger: &Ledger) -> Vec<(u64, SealedRecord)> {
+    let records = ledger.all(Kind::Sealed).into_iter();
+    records.filter_map(|(number, bytes)| Some((number, read("sealed content", &bytes)?))).collect()
+}
+
+/// The copies that an earlier process has sealed.
+pub(super) fn sealed_files(ledger: &Ledger) -> Vec<u64> {
+    sealed_records(ledger).into_iter().map(|(number, _)| number).collect()
 }
 
 /// What became of sealing.
@@ -65,8 +88,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let _sealing = open.sealing.lock();
         match self.seal(open)? {
             Sealing::Done(sealed) => {
+                self.keep_sealed(open.ino, sealed);
                 let replaced = self.queue.push_sealed(open.ino, sealed);
-                self.remove_files(replaced.iter().map(|sealed| sealed.number).collect());
+                self.drop_sealed(replaced);
                 Ok(())
             }
             Sealing::Unchanged => Ok(()),
@@ -132,11 +156,50 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             // Whoever has overtaken it meanwhile has removed it.
             if self.queue.is_overtaken() { Ok(()) } else { self.describe_sealed(&open, sealed).map(|_| ()) }
         };
-        if taken.is_err() {
-            self.remove_files(vec![sealed.number]);
+        match taken.is_err() {
+            true => self.drop_sealed([sealed]),
+            false => self.ledger.remove(Kind::Sealed, sealed.number),
         }
         self.release(ino, false);
         taken
+    }
+
+    fn keep_sealed(&self, ino: Ino, sealed: Sealed) {
+        let record = SealedRecord { ino, stamp: sealed.stamp };
+        self.ledger.put(Kind::Sealed, sealed.number, &encode(&record));
+    }
+
+    /// Nobody describes these any more.
+    pub(super) fn drop_sealed(&self, sealed: impl IntoIterator<Item = Sealed>) {
+        for Sealed { number, .. } in sealed {
+            self.ledger.remove(Kind::Sealed, number);
+            self.remove_files(vec![number]);
+        }
+    }
+
+    /// An inode is about to be captured as it is now, and stays dirty: the next process must not take what was sealed of
+    /// it before for something newer.
+    pub(super) fn forget_sealed(&self, ino: Ino) {
+        let of_it = sealed_records(&self.ledger).into_iter().filter(|(_, record)| record.ino == ino);
+        of_it.for_each(|(number, _)| self.ledger.remove(Kind::Sealed, number));
+    }
+
+    /// Takes up what an earlier process has sealed, in its order.
+    pub(super) fn resume_sealed(&self) {
+        let named: HashSet<u64> = self.replica.lock().backing_files().collect();
+        for (number, SealedRecord { ino, stamp }) in sealed_records(&self.ledger) {
+            let sealed = Sealed { number, stamp };
+            self.replica.lock().note_file(number);
+            if named.contains(&number) {
+                // It is in the journal; the process died before it could say so.
+                self.ledger.remove(Kind::Sealed, number);
+            } else if self.replica.lock().is_dirty(ino) {
+                let replaced = self.queue.push_sealed(ino, sealed);
+                self.drop_sealed(replaced);
+            } else {
+                self.drop_sealed([sealed]);
+            }
+        }
     }
 
     /// Makes an op of what was sealed.

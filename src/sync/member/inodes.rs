@@ -161,6 +161,13 @@ impl<S: Store> Replica<S> {
         self.state.counters.file
     }
 
+    /// An earlier process has given a backing file this number, maybe without an occasion to keep its count: no other
+    /// gets it.
+    pub fn note_file(&mut self, file: u64) {
+        let counted = &mut self.state.counters.file;
+        *counted = file.max(*counted);
+    }
+
     /// Gives an inode that is about to be written a backing file of its own.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! A volume that another process goes on with after the first one was killed.
 
+use super::captures::firsts;
 use super::support::{Fixture, READ, ROOT, WRITE};
 use crate::model::Body;
 use crate::sync::member::Ino;
-use crate::vfs::{Change, FileId, NewNode, OpenMode, RenameMode, RequestId, SetAttributes, VfsError};
+use crate::vfs::{
+    Change, FileId, LedgerKind, NewNode, OpenMode, RenameMode, RequestId, SetAttributes, VfsError,
+};
 
 const FIRST: RequestId = RequestId { number: 10, again: false };
 const AGAIN: RequestId = RequestId { number: 10, again: true };
@@ -72,11 +75,9 @@ fn content_closed_just_before_the_kill_is_captured_and_what_is_open_is_not() {
     let open = before.create_for(OTHER, "open");
     before.put(open, 0, b"half");
     // The kill came before the capture: only the handle was gone.
-    before.volume.ledger().remove(crate::vfs::LedgerKind::Handle, closed.0);
+    before.volume.ledger().remove(LedgerKind::Handle, closed.0);
     let after = before.after_kill();
-    // Where the clock has ticked between the two, the directory's mtime is the later one.
-    let verbs: Vec<_> = after.verbs().into_iter().filter(|verb| *verb != "set").collect();
-    assert_eq!(verbs, ["make"]);
+    assert_eq!(after.file_verbs(), ["make"]);
     assert_eq!(after.read("closed"), b"whole");
 }
 
@@ -102,6 +103,74 @@ fn an_unlinked_file_lives_on_with_what_is_written_to_it() {
     after.volume.forget(ino);
     assert_eq!(after.backing_files(), 0);
     assert!(matches!(after.after_kill().volume.stat(ino), Err(VfsError::Gone)));
+}
+
+#[test]
+fn the_file_of_what_has_no_name_is_nobody_elses_after_a_kill_and_takes_nobodys_with_it() {
+    let before = Fixture::default();
+    before.volume.make(ROOT, Ino::ROOT, b"a", NewNode::file(0o644)).unwrap();
+    let file = before.open("a", WRITE);
+    let ino = before.ino("a");
+    before.volume.keep_handle(FIRST, file, ino, WRITE);
+    before.volume.unlink(Ino::ROOT, b"a").unwrap();
+    before.put(file, 0, b"nameless");
+    let after = before.after_kill();
+    after.write("b", b"named");
+    assert_eq!(after.read_from(file), b"nameless");
+    after.volume.close(file);
+    after.volume.forget(ino);
+    assert_eq!(after.after_kill().read("b"), b"named");
+}
+
+#[test]
+fn what_was_fsynced_before_a_kill_gets_into_the_log_before_what_is_fsynced_or_closed_after_it() {
+    let before = Fixture::default();
+    let (large, small) = (before.create_for(FIRST, "large"), before.create_for(OTHER, "small"));
+    let closed = before.create("closed");
+    before.put(large, 0, &vec![1; 2 << 20]);
+    before.volume.sync_file(large, true).unwrap();
+    before.put(large, 0, &[2; 8]);
+    before.put(closed, 0, &[3; 8]);
+    before.put(small, 0, &[4; 8]);
+    let after = before.after_kill();
+    after.volume.sync_file(small, true).unwrap();
+    after.volume.stop_captures();
+    after.volume.run_captures();
+    assert_eq!(firsts(&after), [1, 3, 4]);
+    after.volume.close(large);
+    after.volume.close(small);
+    after.volume.run_captures();
+    assert_eq!(firsts(&after), [1, 3, 4, 2]);
+    assert!(after.volume.replica().dirty_inodes().is_empty());
+    assert!(after.volume.ledger().all(LedgerKind::Sealed).is_empty());
+}
+
+#[test]
+fn what_was_sealed_and_is_in_the_journal_already_is_not_taken_again_after_a_kill() {
+    let before = Fixture::default();
+    let file = before.create_for(FIRST, "a");
+    before.put(file, 0, &vec![1; 2 << 20]);
+    before.volume.sync_file(file, true).unwrap();
+    let (number, record) = before.volume.ledger().all(LedgerKind::Sealed).remove(0);
+    before.volume.stop_captures();
+    before.volume.run_captures();
+    assert!(before.volume.ledger().all(LedgerKind::Sealed).is_empty());
+    // The process is killed before it can say so.
+    before.volume.ledger().put(LedgerKind::Sealed, number, &record);
+    let middle = before.after_kill();
+    middle.volume.stop_captures();
+    middle.volume.run_captures();
+    assert_eq!(firsts(&middle), [1]);
+    // Captured as it is, it has overtaken what was sealed.
+    middle.put(file, 0, &[2; 8]);
+    middle.volume.close(file);
+    middle.volume.run_captures();
+    middle.volume.ledger().put(LedgerKind::Sealed, number + 100, &record);
+    let after = middle.after_kill();
+    after.volume.stop_captures();
+    after.volume.run_captures();
+    assert_eq!(firsts(&after), [1, 2]);
+    assert!(after.volume.ledger().all(LedgerKind::Sealed).is_empty());
 }
 
 #[test]
