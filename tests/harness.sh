@@ -232,7 +232,8 @@ mount_member() {
     local options=${OPTIONS[$member]:-}
     fl "$member" mount "work:$SPACE" "$(dir_of "$member")" ${options:+-o "$options"} || fail "$member cannot mount"
     PIDS[$member]=$(pid_of "$member")
-    KEEPERS[$member]=$(keeper_of "$member")
+    # The hub may not be connected yet, which the exit code of the status says.
+    KEEPERS[$member]=$(keeper_of "$member") || true
 }
 
 # pid_of MEMBER, keeper_of MEMBER: the processes of its daemon and of its supervisor, now.

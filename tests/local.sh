@@ -220,6 +220,35 @@ l5_the_daemon_never_goes_where_a_symlink_leads() {
     nobody_has_looked
 }
 
+l5_what_the_daemon_needs_must_not_lie_in_the_mount() {
+    step "L5: what the daemon needs must not lie in the mount, by a symlink either; if it comes to, nobody waits for it"
+    local home list other
+    home=$(home_of a) list=$(home_of a)/config/ignore other=$WORK/beside
+    echo "*.own" >"$A/patterns" && sync_all a
+    umount_member a
+    ln -s "$A/patterns" "$list"
+    expect 1 fl a mount "work:$SPACE" "$A"
+    said "$list lies in $A, which is to be mounted"
+    rm "$list"
+    mkdir -p "$A/behind" && ln -s "$A/behind" "$WORK/by-a-symlink"
+    expect 1 fl a mount "work:$SPACE" "$A" -o "nonempty,state=$WORK/by-a-symlink/state"
+    said "lies in $A, which is to be mounted"
+    expect 1 fl a mount "work:$SPACE" "$A" -o "nonempty,ignore=$A/behind"
+    said "lies in $A, which is to be mounted"
+    rm -r "$A/behind"
+    echo "*.own" >"$other"
+    ln -s "$other" "$list"
+    mount_member a
+    # Whoever reads it now reads the mount, whose daemon is just about to begin.
+    ln -sfn "$A/patterns" "$list"
+    kill_and_wait
+    echo kept >"$A/shared"
+    sync_all a b
+    any "leads into the mount" <"$(field a state)/log" || fail "the log does not say so"
+    has "$B/shared" kept || fail "nothing is shared any more"
+    rm "$list"
+}
+
 l5_nor_does_it_where_a_directory_and_a_symlink_change_places_all_the_time() {
     step "L5: nor where a directory and a symlink change places all the time, here and, watched, on the other member"
     local until=$WORK/until-swap

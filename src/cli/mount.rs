@@ -9,6 +9,7 @@ use crate::member::config::{ConfigError, Home, RemoteName};
 use crate::member::control::Moment;
 use crate::member::mounts::MountRecord;
 use crate::member::options::Options;
+use crate::member::outside::{open_outside, outside};
 use crate::member::{self, MountRequest};
 use crate::model::SpaceName;
 use std::ffi::OsString;
@@ -65,6 +66,7 @@ impl MountLine {
             return Err(CliError::VisitState);
         }
         let request = MountRequest { mount_point, ..request };
+        check_outside(&request)?;
         check_unused(&request)?;
         Ok(request)
     }
@@ -79,7 +81,8 @@ impl MountLine {
         let options = Options::parse(self.options.iter().map(String::as_str))?;
         if let Some(path) = &options.ignore {
             // A name that was mistyped would share what was to stay here.
-            std::fs::read(path).map_err(|source| ConfigError::Io { path: path.clone(), source })?;
+            let opened = open_outside(path, &mount_point);
+            opened.map_err(|source| ConfigError::Io { path: path.clone(), source })?;
         }
         let home = Home::from_environment()?;
         home.read_remote(&remote)?.space(&remote, &space)?;
@@ -99,6 +102,25 @@ pub fn state_of(request: &MountRequest) -> PathBuf {
     }
     let usual = || request.home.member_state(&request.remote, &request.space);
     request.options.state.clone().unwrap_or_else(usual)
+}
+
+/// What the daemon needs must not lie behind what it is to mount: it would wait for itself.
+fn check_outside(request: &MountRequest) -> Result<(), CliError> {
+    let MountRequest { home, mount_point, options, .. } = request;
+    let own = home.places().into_iter().map(Path::to_owned);
+    let lists = options.ignore.clone().into_iter().chain([home.ignore_list()]);
+    for path in own.chain([state_of(request)]).chain(lists) {
+        let leads = outside(&path, mount_point);
+        if leads.map_err(|source| ConfigError::Io { path: path.clone(), source })?.is_none() {
+            let place = mount_point.display();
+            return Err(CliError::Answered {
+                message: format!("{} lies in {place}, which is to be mounted", path.display()),
+                hint: Some("the mount needs it, and could not get at it: keep it elsewhere".into()),
+                exit: Exit::Failed,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The state directory's own lock says the same, less kindly.

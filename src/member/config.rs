@@ -90,6 +90,11 @@ impl Home {
         Home { config: directory.join("config"), state: directory.join("state"), run: directory.join("run") }
     }
 
+    /// The directories that everything is in.
+    pub fn places(&self) -> [&Path; 3] {
+        [&self.config, &self.state, &self.run]
+    }
+
     /// The file with this device's key pair.
     pub fn device_key(&self) -> PathBuf {
         self.config.join("device.key")

@@ -10,6 +10,7 @@
 pub mod config;
 pub mod options;
 mod own_lists;
+pub mod outside;
 pub mod mounts;
 pub mod control;
 mod answer;

@@ -1,23 +1,27 @@
 //! This mount's own lists of patterns: the file `ignore` of the configuration, and the one that the mount option
 //! `ignore=FILE` names.
 //!
-//! They are read again once they have changed. A file that cannot be read leaves its patterns as they were; one that
-//! is gone has none.
+//! They are read again once they have changed. A file that cannot be read, or has come to lie in the mount itself, leaves
+//! its patterns as they were, which is none where this daemon has never read them; one that is gone has none.
 
+use super::outside::open_outside;
 use super::shared::MemberVolume;
 use crate::vfs::OwnList;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of patterns, later ones over earlier ones.
 pub struct OwnLists {
     files: Vec<Listed>,
+    mount: PathBuf,
 }
 
 struct Listed {
     path: PathBuf,
-    seen: Option<Seen>,
+    /// None until it is read for the first time.
+    seen: Option<Result<Seen, ErrorKind>>,
     content: Vec<u8>,
 }
 
@@ -36,16 +40,16 @@ impl Seen {
 }
 
 impl OwnLists {
-    pub fn new(paths: Vec<PathBuf>) -> OwnLists {
+    pub fn new(paths: Vec<PathBuf>, mount: PathBuf) -> OwnLists {
         let listed = |path| Listed { path, seen: None, content: Vec::new() };
-        OwnLists { files: paths.into_iter().map(listed).collect() }
+        OwnLists { files: paths.into_iter().map(listed).collect(), mount }
     }
 
     /// Reads what has changed, and has the volume go by it.
     pub fn refresh(&mut self, volume: &MemberVolume) {
         let mut changed = false;
         for file in &mut self.files {
-            changed |= file.refresh();
+            changed |= file.refresh(&self.mount);
         }
         if changed {
             let list = |file: &Listed| OwnList {
@@ -58,15 +62,19 @@ impl OwnLists {
 }
 
 impl Listed {
-    fn refresh(&mut self) -> bool {
-        let seen = fs::metadata(&self.path).ok().map(|data| Seen::of(&data));
+    fn refresh(&mut self, mount: &Path) -> bool {
+        let opened = open_outside(&self.path, mount).and_then(|file| Ok((Seen::of(&file.metadata()?), file)));
+        let seen = Some(opened.as_ref().map(|(seen, _)| *seen).map_err(io::Error::kind));
         if seen == self.seen {
             return false;
         }
-        match fs::read(&self.path) {
-            Ok(content) => self.content = content,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.content.clear(),
-            Err(error) => tracing::warn!(%error, "a list of patterns cannot be read"),
+        let mut content = Vec::new();
+        match opened.and_then(|(_, mut file)| file.read_to_end(&mut content)) {
+            Ok(_) => self.content = content,
+            Err(error) if error.kind() == ErrorKind::NotFound => self.content.clear(),
+            Err(error) => {
+                tracing::warn!(%error, path = %self.path.display(), "a list of patterns cannot be read")
+            }
         }
         self.seen = seen;
         true

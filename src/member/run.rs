@@ -141,7 +141,7 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");
         shared.note_trouble(Trouble::Capture, error.to_string());
     }
-    let mut lists = OwnLists::new(options.ignore.clone());
+    let mut lists = OwnLists::new(options.ignore.clone(), options.directory.clone());
     lists.refresh(&volume);
     let (mount, telling) = mount(options, device, &shared, &volume)?;
     let driver = Driver::new(shared.clone(), received);
