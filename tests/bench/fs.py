@@ -80,6 +80,7 @@ def show_requests(rows, targets, commands):
     for row in rows:
         line = f"{row.name:22}"
         for name in mounts:
+            row.warm_up(targets[name])
             count = requests(row.run, targets[name])
             settle(commands.get(name))
             line += f"{'?' if count is None else round(count / row.parts, 2):>10}"
@@ -98,6 +99,7 @@ def measure(rows, targets, commands, rounds):
         for row in rows:
             # Nobody is always the first, who may find a quieter disk.
             for name in names[number % len(names):] + names[:number % len(names)]:
+                row.warm_up(targets[name])
                 times[row.name, name].append(row.run(targets[name]))
                 settle(commands.get(name))
         print(f"  - round {number + 1} of {rounds} is over", file=sys.stderr)

@@ -25,6 +25,12 @@ class Row:
     prepare: Callable[[str], None] = lambda directory: None
     # How many things one run does, for counts; `amount` where that is more than 1.
     things: int = 0
+    # Whether the kernel is to have seen everything just before: it is run once more then, not counted.
+    warm: bool = False
+
+    def warm_up(self, directory):
+        if self.warm:
+            self.run(directory)
 
     @property
     def parts(self):
