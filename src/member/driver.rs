@@ -9,6 +9,7 @@ use super::assemble::Assembler;
 use super::files::Arriving;
 use super::gather::Gathering;
 use super::link::Outgoing;
+use super::pace::Pace;
 use super::shared::Shared;
 use super::source::read_inline;
 use super::standing::Trouble;
@@ -19,6 +20,7 @@ use crate::vfs::{self, Announced};
 use crate::wire::{FromHub, FromMember, Hello, Inline, LogEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// What wakes the driver.
@@ -29,6 +31,8 @@ pub enum Event {
     Ended,
     /// The journal grew, or something else may make a commit ready.
     Look,
+    /// The next commit has waited for its turn.
+    Turn,
     /// What became of the chunks that the hub asked for, in the conversation of that number.
     Uploaded(u64, Upload),
     /// The time the hub asked to wait is over, in the conversation of that number.
@@ -61,11 +65,15 @@ pub struct Driver {
     told: Option<Sequence>,
     /// An [`Event::Tell`] is on its way.
     telling: bool,
+    pace: Pace,
+    /// An [`Event::Turn`] is on its way.
+    waiting: bool,
 }
 
 impl Driver {
     pub fn new(shared: Arc<Shared>, events: mpsc::Receiver<Event>) -> Driver {
-        Driver { shared, events, outgoing: None, conversation: 0, told: None, telling: false }
+        let (pace, waiting) = (Pace::default(), false);
+        Driver { shared, events, outgoing: None, conversation: 0, told: None, telling: false, pace, waiting }
     }
 
     /// Runs until every sender of events is gone or the member stops.
@@ -91,7 +99,13 @@ impl Driver {
                 self.outgoing = None;
                 self.shared.volume().replica().disconnected();
             }
+            // Nobody need say so again before the next turn.
+            Event::Look if self.waiting => {}
             Event::Look => self.shared.looked(),
+            Event::Turn => {
+                self.waiting = false;
+                self.shared.looked();
+            }
             Event::Uploaded(conversation, upload) if conversation == self.conversation => {
                 self.uploaded(upload);
             }
@@ -252,9 +266,25 @@ impl Driver {
         }
     }
 
-    fn seal(&self) -> Result<(), String> {
-        let to_seal = self.shared.volume().replica().to_seal();
+    fn seal(&mut self) -> Result<(), String> {
+        let (to_seal, is_all_accepted) = {
+            let replica = self.shared.volume().replica();
+            (replica.to_seal(), replica.is_all_accepted())
+        };
+        if is_all_accepted {
+            self.pace.rested();
+        }
         let Some(seal) = to_seal else { return Ok(()) };
+        let now = Instant::now();
+        let wait = self.pace.wait(now);
+        if !seal.full && !wait.is_zero() {
+            if !self.waiting {
+                self.waiting = true;
+                self.shared.wait_for_pace(wait);
+            }
+            return Ok(());
+        }
+        self.pace.sealed(now);
         if !seal.large.is_empty() {
             self.shared.volume().replica().sync_marks().map_err(|error| error.to_string())?;
         }

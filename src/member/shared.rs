@@ -262,6 +262,10 @@ impl Shared {
         self.later(HUB_WAIT, Event::Waited(conversation));
     }
 
+    pub(super) fn wait_for_pace(&self, wait: Duration) {
+        self.later(wait, Event::Turn);
+    }
+
     pub(super) fn tell_later(&self) {
         self.later(TELL_DELAY, Event::Tell);
     }

@@ -1,8 +1,8 @@
 //! How RocksDB is set up: little memory, nothing to do when idle, few open files.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
-    LruCacheOptions, Options,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
+    LogLevel, LruCacheOptions, Options,
 };
 
 /// One for all column families, index and filter blocks included.

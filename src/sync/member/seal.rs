@@ -18,6 +18,8 @@ const COMMIT_INLINE_BYTES_MAX: u64 = 1024 * 1024;
 pub struct ToSeal {
     /// How many ops.
     pub count: usize,
+    /// No more ops would go with them.
+    pub full: bool,
     /// Chunks that the commit carries.
     pub inline: Vec<InlineContent>,
     /// Larger contents, whose bytes must survive the loss of power before a commit that names them is sent.
@@ -35,7 +37,7 @@ pub struct InlineContent {
 impl<S: Store> Replica<S> {
     /// The ops that the next commit takes; None where nothing is to be sealed.
     pub fn to_seal(&self) -> Option<ToSeal> {
-        if self.state.session.phase != Phase::Live || self.sealed().is_some() || !self.caught_up() {
+        if self.state.session.phase != Phase::Live || self.is_sealed() || !self.caught_up() {
             return None;
         }
         let (mut seal, mut bytes, mut inline_bytes) = (ToSeal::default(), 0, 0);
@@ -45,6 +47,7 @@ impl<S: Store> Replica<S> {
             bytes += encode(&op).len();
             inline_bytes += manifest.filter(|_| chunk.is_some()).map_or(0, |manifest| manifest.length);
             if seal.count > 0 && (bytes > COMMIT_BYTES_MAX || inline_bytes > COMMIT_INLINE_BYTES_MAX) {
+                seal.full = true;
                 break;
             }
             let node = op.verb.node();
@@ -55,7 +58,17 @@ impl<S: Store> Replica<S> {
             }
             seal.count += 1;
         }
+        seal.full |= seal.count == COMMIT_OPS_MAX;
         Some(seal).filter(|seal| seal.count > 0)
+    }
+
+    /// Tells whether the hub has accepted all that was ever in the journal.
+    pub fn is_all_accepted(&self) -> bool {
+        !self.is_sealed() && self.journal().next().is_none()
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.store.get(keys::SEALED).is_some()
     }
 
     /// Seals the journal's first `count` ops as a commit. `inline` is what [`Replica::to_seal`] asked for, with its
