@@ -12,6 +12,7 @@ use super::shared::{MemberReplica, Shared};
 use super::supervise::SupervisorLink;
 use crate::model::{NodeId, SpaceName};
 use crate::ops::{Tree, path_of};
+use crate::sync::member::pending_in;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How often somebody who waits is told how much is left.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// Counting a long journal takes one part in so many of the time.
+const COUNTING_SHARE: u32 = 10;
 
 /// Answers for one member.
 pub struct MemberHandler {
@@ -57,11 +60,14 @@ impl MemberHandler {
         let waiting = std::thread::spawn(move || {
             let _ = done.send(shared.sync(deadline));
         });
+        let mut interval = PROGRESS_INTERVAL;
         let complete = loop {
-            match finished.recv_timeout(PROGRESS_INTERVAL) {
+            match finished.recv_timeout(interval) {
                 Ok(complete) => break complete,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    let began = Instant::now();
                     reply.send(&ControlResponse::Progress(self.pending()))?;
+                    interval = PROGRESS_INTERVAL.max(began.elapsed() * COUNTING_SHARE);
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break false,
             }
@@ -89,7 +95,8 @@ impl MemberHandler {
     }
 
     fn pending(&self) -> Pending {
-        let pending = self.shared.volume().replica().pending();
+        let rows = self.shared.volume().replica().store().rows().clone();
+        let pending = pending_in(&rows);
         Pending { ops: pending.ops, files: pending.files, bytes: pending.bytes }
     }
 
@@ -98,9 +105,9 @@ impl MemberHandler {
         let mut bad_patterns = self.shared.volume().bad_patterns();
         bad_patterns.extend(attributes::problem(&self.shared));
         let content = self.content_standing();
+        let pending = self.pending();
         let replica = self.shared.volume().replica();
         let identity = replica.identity();
-        let pending = replica.pending();
         let uncaptured = replica.dirty_inodes().len() as u64;
         let trouble = standing.trouble().or_else(|| replica.waiting().map(str::to_owned));
         StatusReport {

@@ -13,6 +13,10 @@ fn read_op(value: &[u8]) -> Op {
     decode("journal op", value).expect("ops of ours decode")
 }
 
+fn read_sealed(value: &[u8]) -> SealedCommit {
+    decode("sealed commit", value).expect("commits of ours decode")
+}
+
 /// The nodes an op is about: what a move replaces is among them.
 pub(super) fn nodes_of(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
     let replaced = match &op.verb {
@@ -27,11 +31,32 @@ fn content_brought(op: &Op) -> Option<Digest> {
     op.verb.manifest().filter(|manifest| manifest.length > 0).map(content_of)
 }
 
+/// Work that the hub has not accepted, by the rows alone: counting much of it takes long, and need keep nobody waiting.
+pub fn pending_in(rows: &impl Kv) -> Pending {
+    let mut pending = Pending::default();
+    let mut nodes = BTreeSet::new();
+    let mut count = |op: &Op| {
+        pending.ops += 1;
+        if let Some(manifest) = op.verb.manifest() {
+            pending.bytes += manifest.length;
+            nodes.insert(op.verb.node());
+        }
+    };
+    for (_, value) in rows.scan_prefix(&[keys::JOURNAL]) {
+        count(&read_op(&value));
+    }
+    // Order: what is sealed meanwhile counts twice rather than not at all.
+    if let Some(sealed) = rows.get(keys::SEALED) {
+        read_sealed(&sealed).commit.ops.iter().for_each(&mut count);
+    }
+    pending.files = nodes.len() as u64;
+    pending
+}
+
 impl<S: Store> Replica<S> {
     /// The commit that is sealed and not answered for good.
     pub fn sealed(&self) -> Option<SealedCommit> {
-        let value = self.store.get(keys::SEALED)?;
-        Some(decode("sealed commit", &value).expect("commits of ours decode"))
+        self.store.get(keys::SEALED).map(|value| read_sealed(&value))
     }
 
     /// The pending ops that are not sealed, in order, with their indexes.
@@ -42,23 +67,7 @@ impl<S: Store> Replica<S> {
 
     /// Work that the hub has not accepted.
     pub fn pending(&self) -> Pending {
-        let mut pending = Pending::default();
-        let mut nodes = BTreeSet::new();
-        let mut count = |op: &Op| {
-            pending.ops += 1;
-            if let Some(manifest) = op.verb.manifest() {
-                pending.bytes += manifest.length;
-                nodes.insert(op.verb.node());
-            }
-        };
-        if let Some(sealed) = self.sealed() {
-            sealed.commit.ops.iter().for_each(&mut count);
-        }
-        for (_, value) in self.store.scan_prefix(&[keys::JOURNAL]) {
-            count(&read_op(&value));
-        }
-        pending.files = nodes.len() as u64;
-        pending
+        pending_in(&self.store)
     }
 
     /// Tells whether every local change has been accepted and nothing is still to be captured.

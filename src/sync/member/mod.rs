@@ -47,6 +47,7 @@ mod withheld;
 pub use capture::Captured;
 pub use effects::Effects;
 pub use inodes::Attributes;
+pub use journal::pending_in;
 pub use local::Makings;
 pub use merging::{Contents, Gathered, NoContents, manifest_of};
 pub use presence::{Asked, Facts, Fetching, NodeStanding, Pinned, Residence, Stays, why_it_stays};
