@@ -69,7 +69,8 @@ impl BackingFiles {
     pub fn create(&self, ino: u64, generation: u64) -> Result<File, StoreError> {
         let path = self.path(Backing { ino, generation });
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        in_directory_of(&path, || open_at(&path, flags)).map_err(StoreError::io("make", &path))
+        in_directory_of(&path, || open_at(&path, flags | OFlags::NOATIME))
+            .map_err(StoreError::io("make", &path))
     }
 
     /// # Errors
@@ -88,7 +89,7 @@ impl BackingFiles {
 
     fn open_existing(&self, backing: Backing, flags: OFlags) -> Result<File, StoreError> {
         let path = self.path(backing);
-        open_at(&path, flags).map_err(StoreError::io("open", &path))
+        open_unnoted(&path, flags).map_err(StoreError::io("open", &path))
     }
 
     /// Removes a file; one that is not there is removed already.
@@ -188,6 +189,14 @@ fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Resul
 pub(super) fn open_at(path: &Path, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+}
+
+/// Opens a file whose access time means nothing: reading it leaves its inode as it is, where the file is this user's.
+fn open_unnoted(path: &Path, flags: OFlags) -> io::Result<File> {
+    match open_at(path, flags | OFlags::NOATIME) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => open_at(path, flags),
+        opened => opened,
+    }
 }
 
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
