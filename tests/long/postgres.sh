@@ -31,7 +31,8 @@ ask 'CREATE EXTENSION amcheck'
 for round in $(seq "$ROUNDS"); do
     step "pgbench, and kill -9 of all of it ($round)"
     before=$(ask 'SELECT count(*) FROM pgbench_history')
-    pg pgbench -c 4 -j 2 -T 600 >"$WORK/bench" 2>&1 &
+    # Without `-n` it would empty the history first.
+    pg pgbench -n -c 4 -j 2 -T 600 >"$WORK/bench" 2>&1 &
     bench=$!
     must 120 "pgbench does not get on" eval "[ \$(ask 'SELECT count(*) FROM pgbench_history') -gt $((before + 300)) ]"
     committed=$(ask 'SELECT count(*) FROM pgbench_history')

@@ -1,6 +1,7 @@
 #!/bin/bash
-# kill -9 of the daemon every two seconds for five minutes under fsx, git, a copy of 1 GiB and, where PostgreSQL is
-# installed, pgbench: no program sees an error, the content is right, and the other member has the same.
+# kill -9 of the daemon every two seconds for five minutes, and now and then another program that goes on with the mount,
+# under fsx, git, a copy of 1 GiB and, where PostgreSQL is installed, pgbench: no program sees an error, the content is
+# right, and the other member has the same.
 #
 #   survive.sh [SECONDS [MIB]]   [default: 300 seconds, 1024 MiB]
 . "$(dirname "$0")/../harness.sh"
@@ -80,12 +81,21 @@ work copy copy_one
 if command -v fsx >/dev/null; then work fsx fsx_one; else say "SKIPPED: fsx is not installed"; fi
 if command -v python3 >/dev/null; then work steady steady_one; fi
 
-until=$((SECONDS + SECONDS_OF_WORK)) killed=0
+# After so many kills another program goes on.
+UPGRADE_EVERY=10
+until=$((SECONDS + SECONDS_OF_WORK)) killed=0 upgraded=0
 while [ "$SECONDS" -lt "$until" ]; do
     read -r -t 2 -u "$NOTHING"
     # On a machine that is busy with other things a daemon takes longer than that to begin.
     must 60 "no daemon serves" serves
     kill_daemon a && killed=$((killed + 1))
+    if [ $((killed % UPGRADE_EVERY)) = 0 ]; then
+        upgraded=$((upgraded + 1))
+        cp "$FL0WFS" "$WORK/program-$upgraded"
+        must 60 "no daemon serves" serves
+        expect 0 fl a upgrade "$A" --program "$WORK/program-$upgraded"
+        same "$(readlink "/proc/$(pid_of a)/exe")" "$WORK/program-$upgraded" "the program that goes on"
+    fi
     cat "$WORK"/*.failed 2>/dev/null && fail "after $killed kills: $(tail -n 20 "$WORK"/*.log)"
 done
 touch "$STOP"
@@ -97,7 +107,7 @@ for name in "${!WORKERS[@]}"; do
 done
 [ -z "$PG" ] || as_postgres "$PG/pg_ctl" -D "$A/pg/data" -m fast stop >/dev/null || fail "PostgreSQL does not stop"
 PG=
-step "killed $killed times"
+step "killed $killed times, upgraded $upgraded times"
 sync_all a b
 same_trees "$A" "$B"
 umount_member a
