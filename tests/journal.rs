@@ -9,16 +9,20 @@ use fl0wfs::model::{
     Body, Chain, CommitNumber, Incarnation, Manifest, MemberName, MemberNumber, Name, NodeId, Place, Role,
     Sequence, SpaceId, SpaceName, Timestamp, Xattrs,
 };
-use fl0wfs::ops::{Make, Move, Op, Put, SetMeta, Tree, Verb};
+use fl0wfs::ops::{Drop, Make, Move, Op, Put, SetMeta, Tree, Verb};
 use fl0wfs::store::{RocksStore, StoreRole};
+use fl0wfs::sync::kv::Kv;
 use fl0wfs::sync::member::{NoContents, Replica};
-use fl0wfs::wire::{FromHub, LogEntry, Position, Start, Welcome, chain_next};
+use fl0wfs::wire::{Answer, FromHub, LogEntry, Position, Start, Welcome, chain_next};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 const FILES: u64 = 2_000;
 const PENDING: u64 = 100_000;
 const ENTRIES: u64 = 10_000;
+/// Commits in a row of which each is accepted while the next one's ops wait already.
+const COMMITS: u64 = 300;
+const OPS_IN_COMMIT: u64 = 30;
 /// What a member may hold in memory.
 const MEMORY_KIB_MAX: u64 = 300 * 1024;
 
@@ -36,9 +40,20 @@ impl Log {
     fn entry(&mut self, ops: Vec<Op>) -> FromHub {
         let (sequence, number) = (Sequence(self.next), CommitNumber(self.next + 1));
         self.next += 1;
-        self.chain = chain_next(self.chain, sequence, THERE, number, time(), &ops);
+        self.continue_with(sequence, THERE, number, &ops);
         let entry = LogEntry { sequence, member: THERE, number, time: time(), ops, chain: self.chain };
         FromHub::Entry { entry, inline: Vec::new() }
+    }
+
+    fn acceptance(&mut self, number: CommitNumber, ops: &[Op]) -> FromHub {
+        let sequence = Sequence(self.next);
+        self.next += 1;
+        self.continue_with(sequence, HERE, number, ops);
+        FromHub::Answer { number, answer: Answer::Accept { sequence, time: time(), chain: self.chain } }
+    }
+
+    fn continue_with(&mut self, sequence: Sequence, member: MemberNumber, number: CommitNumber, ops: &[Op]) {
+        self.chain = chain_next(self.chain, sequence, member, number, time(), ops);
     }
 }
 
@@ -191,4 +206,52 @@ fn a_hundred_thousand_ops_are_replayed_on_ten_thousand_entries_in_bounded_memory
     let pending = replica.pending().ops;
     assert!(pending > PENDING / 2, "{pending} ops wait");
     assert!(peak < MEMORY_KIB_MAX, "{} MiB of memory", peak / 1024);
+}
+
+/// Files made in the commit of this number, and those removed of an earlier one.
+fn make_and_remove(replica: &mut Replica<RocksStore>, commit: u64) {
+    let made = |commit: u64, file: u64| {
+        let node = NodeId { member: HERE, counter: 1_000_000 + commit * OPS_IN_COMMIT + file };
+        (node, place(NodeId::ROOT, format!("{commit} {file}")))
+    };
+    for number in 0..OPS_IN_COMMIT {
+        let (node, place) = made(commit, number);
+        replica.submit(time(), make(node, place, Body::Symlink(b"elsewhere".to_vec()))).expect("a symlink");
+        if let Some(before) = commit.checked_sub(3).filter(|_| number % 3 != 0) {
+            let (node, place) = made(before, number);
+            let version = replica.view().node(node).expect("it is there").version;
+            replica.submit(time(), Verb::Drop(Drop { node, place, version })).expect("it is removed");
+        }
+    }
+}
+
+#[test]
+fn while_work_never_stops_what_is_accepted_leaves_no_kept_rows_behind() {
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Member).unwrap();
+    let mut replica = Replica::open(store, MemberName::new("here").unwrap()).unwrap();
+    let mut log = Log::default();
+    replica.connected(SpaceName::new("notes").unwrap());
+    handle(&mut replica, welcome(None));
+    let kept = |replica: &Replica<RocksStore>| replica.store().scan_prefix(b"B").count() as u64;
+    make_and_remove(&mut replica, 0);
+    let mut most = 0;
+    for commit in 1..=COMMITS {
+        let count = replica.to_seal().expect("ops wait").count;
+        replica.seal(count, Vec::new()).unwrap();
+        replica.seal_synced();
+        let (sealed, _) = replica.outgoing().expect("it may go");
+        if commit < COMMITS {
+            make_and_remove(&mut replica, commit);
+        }
+        let acceptance = log.acceptance(sealed.commit.number, &sealed.commit.ops);
+        handle(&mut replica, acceptance);
+        most = most.max(kept(&replica));
+    }
+    assert!(most < OPS_IN_COMMIT * 12, "{most} rows are kept, for {OPS_IN_COMMIT} files a commit");
+    assert_eq!((kept(&replica), replica.pending().ops), (0, 0));
+    assert_eq!(
+        replica.view().list(NodeId::ROOT, 0).count() as u64,
+        COMMITS * OPS_IN_COMMIT / 3 + 3 * OPS_IN_COMMIT * 2 / 3
+    );
 }

@@ -20,7 +20,7 @@ impl<K: Kv + ?Sized> BaseKv<'_, K> {
     }
 }
 
-fn kept(value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn kept(value: &[u8]) -> Option<Vec<u8>> {
     decode("kept row", value).expect("rows of ours decode")
 }
 
@@ -93,7 +93,7 @@ pub fn write_base<K: Kv + ?Sized>(
         }
         touched = true;
         // Kept even where view and base agree again: ops that wait behind these may part them on their way, and
-        // what they do to the base must not show in the view. All go once nothing waits.
+        // what they do to the base must not show in the view. See `agreed` for when they go.
         txn.put(kept_key, encode(&value));
     }
     touched

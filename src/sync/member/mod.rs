@@ -10,6 +10,7 @@
 //!
 //! This module moves no bytes of content and opens no connection.
 
+mod agreed;
 mod answers;
 mod base;
 mod blocks;

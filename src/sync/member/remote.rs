@@ -117,6 +117,7 @@ impl<S: Store> Work<'_, S> {
         let Some(sealed) = self.sealed() else { return };
         self.txn.remove(keys::SEALED.to_vec());
         self.release_contents_of(&sealed.commit.ops);
+        self.drop_agreed(&sealed.commit.ops);
         let author = self.author();
         self.accepted.extend(sealed.commit.ops.into_iter().map(|op| (author, op)));
     }
