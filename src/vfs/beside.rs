@@ -18,7 +18,7 @@ use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::model::Manifest;
 use crate::sync::Store;
-use crate::sync::member::{Captured, content_of};
+use crate::sync::member::Captured;
 use std::thread;
 use std::time::Duration;
 
@@ -64,13 +64,14 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(Sealing::Done(Sealed { number, stamp }))
     }
 
-    /// Makes a copy beside the content of an op; the copy is removed where it is of no use.
+    /// Makes a copy beside the content of an op; the copy is removed where it is of no use. `known` is what the file itself
+    /// holds: from then on, and as long as it does, its size and times are the row's.
     pub(super) fn take_beside(
         &self,
         open: &OpenInode,
         stamp: Stamp,
-        described: Described,
-        number: u64,
+        (described, number): (Described, u64),
+        known: Option<Known>,
     ) -> Result<Outcome, VfsError> {
         let mut content = open.content.write();
         if self.concerns_nobody(open.ino, &mut content) {
@@ -80,11 +81,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let (attributes, _) = self.attributes(open.ino)?;
         let ctime = attributes.ctime.max(stamp.ctime);
         let Described { manifest, list } = described;
-        let known = Known { stamp, content: content_of(&manifest) };
         let (ino, mtime, beside) = (open.ino, stamp.mtime, Some(number));
         let captured = Captured { ino, manifest, list, mtime, beside, blocks: None };
         self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
-        *open.passage.known.lock() = Some(known);
+        *open.passage.known.lock() = known;
         drop(content);
         self.ignores.changed(attributes.node);
         Ok(Outcome::Done)
@@ -123,8 +123,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let file = open.content.read().file.clone();
         let Some(file) = file else { return Ok(()) };
         let stamp = Stamp::hasty(&file)?;
-        self.take_beside(open, stamp, described, number)?;
         // That is not what is in the file.
+        self.take_beside(open, stamp, (described, number), None)?;
         self.note_known(open, &file, None);
         Ok(())
     }

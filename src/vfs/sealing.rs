@@ -15,13 +15,14 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::ledger::{Kind, Ledger};
+use super::passage::Known;
 use super::queue::BARRIER_WAIT_MAX;
 use super::reading::copy_data;
 use super::resume::read;
 use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::sync::Store;
-use crate::sync::member::Ino;
+use crate::sync::member::{Ino, content_of};
 use crate::wire::encode;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -207,6 +208,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let copy = self.files.open_read(sealed.number)?;
         let described = describe(Some(&copy), || true)?
             .ok_or_else(|| VfsError::State("a sealed file changed although nobody writes it".into()))?;
-        self.take_beside(open, sealed.stamp, described, sealed.number)
+        let known = Known { stamp: sealed.stamp, content: content_of(&described.manifest) };
+        self.take_beside(open, sealed.stamp, (described, sealed.number), Some(known))
     }
 }
