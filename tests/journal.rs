@@ -16,6 +16,7 @@ use fl0wfs::sync::member::{NoContents, Replica};
 use fl0wfs::wire::{Answer, FromHub, LogEntry, Position, Start, Welcome, chain_next};
 use std::collections::BTreeMap;
 use std::time::Instant;
+use tempfile::TempDir;
 
 const FILES: u64 = 2_000;
 const PENDING: u64 = 100_000;
@@ -130,6 +131,16 @@ fn handle(replica: &mut Replica<RocksStore>, message: FromHub) {
     replica.handle(time(), message, BTreeMap::new(), &mut NoContents).expect("the message is taken");
 }
 
+/// A member of an empty space, and the directory that it is in.
+fn connected() -> (TempDir, Replica<RocksStore>) {
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Member).unwrap();
+    let mut replica = Replica::open(store, MemberName::new("here").unwrap()).unwrap();
+    replica.connected(SpaceName::new("notes").unwrap());
+    handle(&mut replica, welcome(None));
+    (directory, replica)
+}
+
 /// Contents, renames, attributes and new directories, in turns.
 fn work_here(replica: &mut Replica<RocksStore>) {
     let own = |counter: u64| NodeId { member: HERE, counter: 1_000_000 + counter };
@@ -158,12 +169,8 @@ fn work_here(replica: &mut Replica<RocksStore>) {
 
 #[test]
 fn a_hundred_thousand_ops_are_replayed_on_ten_thousand_entries_in_bounded_memory() {
-    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Member).unwrap();
-    let mut replica = Replica::open(store, MemberName::new("here").unwrap()).unwrap();
+    let (_directory, mut replica) = connected();
     let mut log = Log::default();
-    replica.connected(SpaceName::new("notes").unwrap());
-    handle(&mut replica, welcome(None));
     for from in (0..FILES).step_by(500) {
         let made = (from..from + 500).map(|number| {
             op(make(file(number), place(NodeId::ROOT, number.to_string()), Body::File(content(number))))
@@ -227,12 +234,8 @@ fn make_and_remove(replica: &mut Replica<RocksStore>, commit: u64) {
 
 #[test]
 fn while_work_never_stops_what_is_accepted_leaves_no_kept_rows_behind() {
-    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Member).unwrap();
-    let mut replica = Replica::open(store, MemberName::new("here").unwrap()).unwrap();
+    let (_directory, mut replica) = connected();
     let mut log = Log::default();
-    replica.connected(SpaceName::new("notes").unwrap());
-    handle(&mut replica, welcome(None));
     let kept = |replica: &Replica<RocksStore>| replica.store().scan_prefix(b"B").count() as u64;
     make_and_remove(&mut replica, 0);
     let mut most = 0;

@@ -31,8 +31,8 @@ pub enum Event {
     Ended,
     /// The journal grew, or something else may make a commit ready.
     Look,
-    /// The next commit has waited for its turn.
-    Turn,
+    /// The next commit has waited for as long as the pace wants.
+    Paced,
     /// What became of the chunks that the hub asked for, in the conversation of that number.
     Uploaded(u64, Upload),
     /// The time the hub asked to wait is over, in the conversation of that number.
@@ -66,14 +66,14 @@ pub struct Driver {
     /// An [`Event::Tell`] is on its way.
     telling: bool,
     pace: Pace,
-    /// An [`Event::Turn`] is on its way.
-    waiting: bool,
+    /// An [`Event::Paced`] is on its way.
+    pausing: bool,
 }
 
 impl Driver {
     pub fn new(shared: Arc<Shared>, events: mpsc::Receiver<Event>) -> Driver {
-        let (pace, waiting) = (Pace::default(), false);
-        Driver { shared, events, outgoing: None, conversation: 0, told: None, telling: false, pace, waiting }
+        let (pace, pausing) = (Pace::default(), false);
+        Driver { shared, events, outgoing: None, conversation: 0, told: None, telling: false, pace, pausing }
     }
 
     /// Runs until every sender of events is gone or the member stops.
@@ -99,11 +99,11 @@ impl Driver {
                 self.outgoing = None;
                 self.shared.volume().replica().disconnected();
             }
-            // Nobody need say so again before the next turn.
-            Event::Look if self.waiting => {}
+            // Nobody need say so again before the pause is over.
+            Event::Look if self.pausing => {}
             Event::Look => self.shared.looked(),
-            Event::Turn => {
-                self.waiting = false;
+            Event::Paced => {
+                self.pausing = false;
                 self.shared.looked();
             }
             Event::Uploaded(conversation, upload) if conversation == self.conversation => {
@@ -267,20 +267,19 @@ impl Driver {
     }
 
     fn seal(&mut self) -> Result<(), String> {
-        let (to_seal, is_all_accepted) = {
-            let replica = self.shared.volume().replica();
-            (replica.to_seal(), replica.is_all_accepted())
+        let to_seal = self.shared.volume().replica().to_seal();
+        let Some(seal) = to_seal else {
+            if self.shared.volume().replica().is_all_accepted() {
+                self.pace.rested();
+            }
+            return Ok(());
         };
-        if is_all_accepted {
-            self.pace.rested();
-        }
-        let Some(seal) = to_seal else { return Ok(()) };
         let now = Instant::now();
         let wait = self.pace.wait(now);
         if !seal.full && !wait.is_zero() {
-            if !self.waiting {
-                self.waiting = true;
-                self.shared.wait_for_pace(wait);
+            if !self.pausing {
+                self.pausing = true;
+                self.shared.pause_sealing(wait);
             }
             return Ok(());
         }

@@ -262,8 +262,8 @@ impl Shared {
         self.later(HUB_WAIT, Event::Waited(conversation));
     }
 
-    pub(super) fn wait_for_pace(&self, wait: Duration) {
-        self.later(wait, Event::Turn);
+    pub(super) fn pause_sealing(&self, pause: Duration) {
+        self.later(pause, Event::Paced);
     }
 
     pub(super) fn tell_later(&self) {

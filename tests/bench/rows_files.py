@@ -165,7 +165,8 @@ def cold_git_status(directory):
 
 
 def forget_names(directory):
-    """Has the kernel forget names and inodes. Every mount's daemon has been told what is forgotten: what one row measures must not pay for the others."""
+    """Has the kernel forget names and inodes, and waits until every mount's daemon has heard of it: what one row measures
+    must not pay for the others."""
     subprocess.run(["sync", "-f", directory], check=True)
     with open("/proc/sys/vm/drop_caches", "w") as caches:
         caches.write("2")

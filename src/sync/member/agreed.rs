@@ -35,14 +35,17 @@ impl<S: Store> Work<'_, S> {
             let places: Vec<Vec<u8>> = self.txn.scan_prefix(&places).map(|(key, _)| key).collect();
             places.iter().for_each(|key| self.drop_agreed_row(&key[2..]));
         }
-        let waiting = self.places_waiting();
+        let mut waiting = None;
         for place in accepted.iter().flat_map(places_of) {
             let row = RowKey::name(place.parent, &place.name);
             let leads_to = self.txn.get(&[&self.state.slot.view()[..], &row].concat());
             let settled = match leads_to.map(|value| decode("name row", &value).expect("rows of ours decode"))
             {
                 Some(node) => files.contains(&node),
-                None => waiting.as_ref().is_some_and(|waiting| !waiting.contains(&place)),
+                None => {
+                    let waiting = waiting.get_or_insert_with(|| self.places_waiting());
+                    waiting.as_ref().is_some_and(|waiting| !waiting.contains(&place))
+                }
             };
             if settled {
                 self.drop_agreed_row(&row);
