@@ -1,11 +1,12 @@
 //! The program `fl0wfs`.
 
+use fl0wfs::fuse::Receiving;
 use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 
 /// Also RocksDB's. Many threads take memory for a moment here, and the C library's allocator would keep a heap for each.
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: Receiving<Jemalloc> = Receiving(Jemalloc);
 
 /// What the allocator reads when the process begins: few arenas, and free pages go back within a second.
 #[unsafe(export_name = "malloc_conf")]

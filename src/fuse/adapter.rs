@@ -35,7 +35,7 @@ const TTL: Duration = Duration::from_secs(3600);
 /// As long as that for times of a file that the kernel writes by itself: it notes none for stores to mapped memory.
 const UNSEEN_TTL: Duration = Duration::from_secs(1);
 /// The largest read, write and read-ahead, in bytes.
-const IO_BYTES_MAX: u32 = 1024 * 1024;
+pub(super) const IO_BYTES_MAX: u32 = 1024 * 1024;
 /// Requests the kernel may have under way that nobody waits for: read-ahead, releases.
 const BACKGROUND_REQUESTS_MAX: u16 = 64;
 /// Entries of a directory taken at a time.

@@ -17,8 +17,10 @@ mod executing;
 mod invalidate;
 mod mount;
 mod opening;
+mod receiving;
 pub mod watch;
 
 pub use adapter::Adapter;
 pub use invalidate::{Invalidated, Invalidator};
 pub use mount::{Mount, MountOptions, Passthrough, mount, take_over};
+pub use receiving::Receiving;
