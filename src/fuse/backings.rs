@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// `FUSE_DEV_IOC_BACKING_CLOSE`, from `linux/fuse.h`.
 const BACKING_CLOSE: libc::c_ulong = 0x4004_e502;
@@ -33,18 +33,10 @@ struct Registered {
 }
 
 impl Backings {
-    /// Those of an earlier process, if the ledger has any; `handles` tells how many an inode has.
+    /// Those of an earlier process, if the ledger has any; `handles` tells how many an inode has, and all have some.
     pub fn new(device: OwnedFd, ledger: &Ledger, handles: impl Fn(Ino) -> u32) -> Backings {
-        let backings = Backings { device, by_ino: Mutex::default() };
-        for (ino, bytes) in ledger.all(LedgerKind::Passthrough) {
-            let Ok(id) = bytes.try_into().map(u32::from_le_bytes) else { continue };
-            let registered = Registered { id, handles: handles(Ino(ino)) };
-            match registered.handles {
-                0 => backings.end(ledger, Ino(ino), id),
-                _ => _ = backings.by_ino.lock().insert(Ino(ino), registered),
-            }
-        }
-        backings
+        let registered = |(ino, id)| (ino, Registered { id, handles: handles(ino) });
+        Backings { device, by_ino: Mutex::new(ids(ledger).into_iter().map(registered).collect()) }
     }
 
     /// The id to answer one more handle with.
@@ -81,11 +73,30 @@ impl Backings {
     }
 
     fn end(&self, ledger: &Ledger, ino: Ino, id: u32) {
-        ledger.remove(LedgerKind::Passthrough, ino.0);
-        // SAFETY: the descriptor is open, and the call reads one number.
-        if unsafe { libc::ioctl(self.device.as_raw_fd(), BACKING_CLOSE, &raw const id) } != 0 {
-            let error = io::Error::last_os_error();
-            tracing::debug!(%error, "the kernel did not know a backing file");
+        end(self.device.as_fd(), ledger, ino, id);
+    }
+}
+
+/// Ends the ids that an earlier process has left for inodes of which no handle passes. To be called before anybody asks
+/// whether a backing file is still written: an id counts as a writer.
+pub fn end_left_ids(device: BorrowedFd<'_>, ledger: &Ledger, handles: impl Fn(Ino) -> u32) {
+    for (ino, id) in ids(ledger) {
+        if handles(ino) == 0 {
+            end(device, ledger, ino, id);
         }
+    }
+}
+
+fn ids(ledger: &Ledger) -> Vec<(Ino, u32)> {
+    let records = ledger.all(LedgerKind::Passthrough).into_iter();
+    records.filter_map(|(ino, bytes)| Some((Ino(ino), u32::from_le_bytes(bytes.try_into().ok()?)))).collect()
+}
+
+fn end(device: BorrowedFd<'_>, ledger: &Ledger, ino: Ino, id: u32) {
+    ledger.remove(LedgerKind::Passthrough, ino.0);
+    // SAFETY: the descriptor is open, and the call reads one number.
+    if unsafe { libc::ioctl(device.as_raw_fd(), BACKING_CLOSE, &raw const id) } != 0 {
+        let error = io::Error::last_os_error();
+        tracing::debug!(%error, "the kernel did not know a backing file");
     }
 }

@@ -21,6 +21,7 @@ mod receiving;
 pub mod watch;
 
 pub use adapter::Adapter;
+pub use backings::end_left_ids;
 pub use invalidate::{Invalidated, Invalidator};
 pub use mount::{Mount, MountOptions, Passthrough, mount, take_over};
 pub use receiving::Receiving;

@@ -3,7 +3,7 @@
 use super::backings::Backings;
 use crate::sync::Store;
 use crate::sync::member::Ino;
-use crate::vfs::{ContentFiles, FileId, OpenMode, RequestId, VfsError, Volume};
+use crate::vfs::{ContentFiles, FileId, LedgerKind, OpenMode, RequestId, VfsError, Volume};
 use fuser::{FileAttr, FileHandle, FopenFlags, Generation, ReplyCreate, ReplyOpen};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,8 @@ impl<S: Store, F: ContentFiles> Opening<S, F> {
 
     /// A handle was released.
     pub fn close(&self, file: FileId, ino: Ino) {
+        // Order: the next process must not find a handle that the kernel has no more, and take the id of another for its.
+        self.volume.ledger().remove(LedgerKind::Handle, file.0);
         if self.volume.is_passed(file)
             && let Some(backings) = &self.backings
         {

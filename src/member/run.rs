@@ -21,7 +21,7 @@ use crate::sync::member::{Fetching, Replica, Sight};
 use crate::vfs::{self, InUse, LastEnd, Ledger, Settings, VfsError, Volume};
 use crate::wire::Row;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -136,6 +136,9 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
     let policy = volume.replica().set_policy(vfs::now(), options.conflict);
     volume.remove_files(policy.map_err(|error| WriteError::Failed(error.to_string()))?.removed_files);
     volume.resume().map_err(|error| WriteError::Failed(error.to_string()))?;
+    if let Some(device) = &device {
+        fuse::end_left_ids(device.as_fd(), volume.ledger(), |ino| volume.passing_handles(ino));
+    }
     if let Err(error) = recover(&volume) {
         // The marks stay, so nothing is lost; and on a full disk somebody has to be able to make room.
         tracing::error!(%error, "what was open when the last mount ended could not all be captured");

@@ -1,7 +1,7 @@
 //! The table of open inodes.
 //!
-//! Invariant: an inode is in the table while it has handles or its content is dirty, but for what a crash left
-//! dirty and [`super::Volume::recover`] captures.
+//! Invariant: an inode is in the table while it has handles or its content is dirty; what a crash left dirty gets into
+//! it with [`super::Volume::recover`].
 
 use super::content::OpenInode;
 use crate::sync::member::Ino;

@@ -44,10 +44,22 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             done = self.distrust_what_was_written().and(self.read_again()).and(self.replace_lost_files());
         }
         let dirty = self.replica.lock().dirty_inodes();
-        let capture = |ino| self.part_from_writers(ino).and_then(|()| self.capture_in_turn(ino));
+        let capture = |ino| {
+            self.part_from_writers(ino)?;
+            self.take_into_table(ino);
+            self.capture_in_turn(ino)
+        };
         // What an application goes on writing is captured when it closes it.
         let closed = dirty.into_iter().filter(|ino| !self.open.has_writers(*ino));
         closed.map(capture).fold(done, Result::and)
+    }
+
+    /// What is not captured at once, or cannot be, is known to be dirty meanwhile.
+    fn take_into_table(&self, ino: Ino) {
+        self.acquire(ino, false);
+        self.open.subtract(ino, false);
+        // It is dirty, so nothing ends with this handle.
+        self.replica.lock().closed(ino);
     }
 
     /// Order: what was fsynced before it gets into the log first.

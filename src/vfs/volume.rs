@@ -153,7 +153,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let (attributes, _) = self.attributes(ino)?;
         let mut stat = Stat::of(ino, &attributes, &self.settings);
         let is_file = matches!(attributes.row.body, Body::File(_));
-        // A detached inode's node has another content by now, and the row tells of that; an unshared one's tells nothing.
+        // A detached inode's node has another content by now, and the row tells of that; an unshared one's tells nothing, and
+        // no row tells of what is still to be captured, which is not even open where an earlier process has left it.
         let waits = || self.ignores.captures.lock().contains(&ino);
         let by_file = attributes.detached || attributes.node.is_unshared() || waits();
         let file = content.as_deref().and_then(|content| content.file.as_ref());
@@ -169,7 +170,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             None if is_file && by_file && pieces.is_some() => {
                 stat.size = pieces.map_or(0, |pieces| pieces.length());
             }
-            None if is_file && by_file => match self.backing_number(ino) {
+            None if is_file && (dirty || by_file) => match self.backing_number(ino) {
                 Some(number) => stat.overlay(&self.files.open_read(number)?.metadata()?),
                 None => (stat.size, stat.blocks) = (0, 0),
             },

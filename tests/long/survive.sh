@@ -1,7 +1,7 @@
 #!/bin/bash
-# kill -9 of the daemon every two seconds for five minutes, and now and then another program that goes on with the mount,
-# under fsx, git, a copy of 1 GiB and, where PostgreSQL is installed, pgbench: no program sees an error, the content is
-# right, and the other member has the same.
+# kill -9 of the daemon every two seconds for five minutes, and after every other kill another program that goes on with
+# the mount, under fsx, git, a copy of 1 GiB and, where PostgreSQL is installed, pgbench: no program sees an error, the
+# content is right, and the other member has the same.
 #
 #   survive.sh [SECONDS [MIB]]   [default: 300 seconds, 1024 MiB]
 . "$(dirname "$0")/../harness.sh"
@@ -81,8 +81,8 @@ work copy copy_one
 if command -v fsx >/dev/null; then work fsx fsx_one; else say "SKIPPED: fsx is not installed"; fi
 if command -v python3 >/dev/null; then work steady steady_one; fi
 
-# After so many kills another program goes on.
-UPGRADE_EVERY=10
+# After so many kills another program goes on: the one that has just taken over dies as well, in the middle of it.
+UPGRADE_EVERY=2
 until=$((SECONDS + SECONDS_OF_WORK)) killed=0 upgraded=0
 while [ "$SECONDS" -lt "$until" ]; do
     read -r -t 2 -u "$NOTHING"

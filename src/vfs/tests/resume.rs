@@ -146,6 +146,25 @@ fn what_was_fsynced_before_a_kill_gets_into_the_log_before_what_is_fsynced_or_cl
 }
 
 #[test]
+fn content_that_waits_to_be_captured_after_a_kill_tells_its_own_size() {
+    let before = Fixture::default();
+    let (fsynced, small) = (before.create_for(FIRST, "fsynced"), before.create("small"));
+    before.put(small, 0, b"short");
+    before.volume.sync_file(small, true).unwrap();
+    before.put(fsynced, 0, &vec![1; 2 << 20]);
+    before.volume.sync_file(fsynced, true).unwrap();
+    before.put(small, 0, b"not so short any more");
+    let after = before.after_kill();
+    let ino = after.ino("small");
+    assert!(after.volume.replica().is_dirty(ino), "it comes after what was fsynced before it");
+    assert_eq!(after.volume.stat(ino).unwrap().size, 21);
+    after.volume.stop_captures();
+    after.volume.run_captures();
+    assert!(!after.volume.replica().is_dirty(ino));
+    assert_eq!(after.volume.stat(ino).unwrap().size, 21);
+}
+
+#[test]
 fn what_was_sealed_and_is_in_the_journal_already_is_not_taken_again_after_a_kill() {
     let before = Fixture::default();
     let file = before.create_for(FIRST, "a");
