@@ -17,7 +17,7 @@ pub use session::Wanted;
 use super::clock::{Clock, Stamp};
 use super::disk::{Disk, Party};
 use fl0wfs::model::{ChunkId, Digest, MemberName, NodeId, Sequence, Timestamp};
-use fl0wfs::ops::Verb;
+use fl0wfs::ops::{Tree, Verb};
 use fl0wfs::sync::WriteError;
 use fl0wfs::sync::member::{Effects, Ino, LocalError, Replica, SessionOutput};
 
@@ -135,9 +135,23 @@ impl Member {
         {
             self.clock.stamps.join(step.node, replaced.node);
         }
+        let ends = if let Verb::Drop(drop) = &verb { self.under_old_name(drop.node) } else { None };
         let stamp = self.stamp(now);
         let submitted = self.replica.submit(stamp, verb);
-        self.done(submitted)
+        let done = self.done(submitted);
+        if let Some(newcomer) = ends
+            && let Some(successor) = self.replica.view().tombstone(newcomer).and_then(|it| it.successor)
+        {
+            self.clock.stamps.join(newcomer, successor.node);
+        }
+        done
+    }
+
+    /// What is under the name that a file was moved from: unlinking the file may be the end of a save, meant as one or not.
+    fn under_old_name(&self, node: NodeId) -> Option<NodeId> {
+        let view = self.replica.view();
+        let place = view.node(node)?.moved?.from;
+        view.child(place.parent, &place.name)
     }
 
     pub fn done(&mut self, result: Result<Effects, LocalError>) -> bool {

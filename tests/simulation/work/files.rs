@@ -193,9 +193,6 @@ impl Worker<'_> {
         let bytes = contents::edited(self.chance, &name, &before);
         self.member.write_anew(newcomer, bytes);
         self.member.capture(self.now, newcomer);
-        if let Some(newcomer) = self.member.replica.inode(newcomer) {
-            self.member.clock.stamps.join(node, newcomer.node);
-        }
         self.drop_name(Found { node, place: aside });
         Some("saves a file by a backup")
     }
