@@ -40,8 +40,7 @@ def chosen(names):
 
 
 def settle(command):
-    """Waits until nothing that was done before is still at work. Without a hub that has no end: then it ends with what
-    is captured."""
+    """Waits until nothing that was done before is still at work."""
     if command:
         subprocess.run(command, shell=True, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

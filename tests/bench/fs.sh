@@ -45,10 +45,13 @@ if [ "$(id -u)" = 0 ]; then
     mount_member kernel passthrough=on
     TARGETS+=("--target=kernel=$(dir_of kernel)/k")
 fi
+# Without a hub nothing is ever sent, and this is for the captures alone.
+SETTLES_WITHIN=120s
+[ "$HUB" = on ] || SETTLES_WITHIN=1s
 for member in "${!PIDS[@]}"; do
     mkdir "$(dir_of "$member")/${member:0:1}"
     # Between two rows everything is captured, and sent where there is a hub: no row pays for another.
-    TARGETS+=("--settle=$member=FL0WFS_HOME=$(home_of "$member") $FL0WFS sync $(dir_of "$member") --timeout 120s")
+    TARGETS+=("--settle=$member=FL0WFS_HOME=$(home_of "$member") $FL0WFS sync $(dir_of "$member") --timeout $SETTLES_WITHIN")
 done
 if [ "$HUB" = off ]; then stop_hub; fi
 python3 -B "$DRIVER" "${TARGETS[@]}" "${ARGUMENTS[@]}" || fail "the rows did not run"
