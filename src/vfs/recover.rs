@@ -1,6 +1,7 @@
 //! The start after an end that was none: content that was being written is captured, and after the loss of power
 //! what nobody had synced is read again.
 
+use super::capture::CAPTURED_AT_ONCE_BYTES_MAX;
 use super::clock::now;
 use super::error::VfsError;
 use super::host::ContentFiles;
@@ -62,9 +63,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.replica.lock().closed(ino);
     }
 
-    /// Order: what was fsynced before it gets into the log first.
+    /// As at a close: what is large is captured while the mount is in use already. Order: what was fsynced before it gets
+    /// into the log first.
     fn capture_in_turn(&self, ino: Ino) -> Result<(), VfsError> {
-        if !self.queue.has_barriers() {
+        let is_large = self.stat(ino)?.size > CAPTURED_AT_ONCE_BYTES_MAX;
+        if !is_large && !self.queue.has_barriers() {
             return self.capture_now(ino);
         }
         self.acquire(ino, false);

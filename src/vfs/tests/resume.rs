@@ -82,6 +82,21 @@ fn content_closed_just_before_the_kill_is_captured_and_what_is_open_is_not() {
 }
 
 #[test]
+fn a_large_file_closed_just_before_the_kill_holds_up_nobody() {
+    let before = Fixture::default();
+    before.write("large", &vec![7; 2 << 20]);
+    let after = before.after_kill();
+    let ino = after.ino("large");
+    assert!(after.volume.replica().is_dirty(ino));
+    assert_eq!(after.volume.stat(ino).unwrap().size, 2 << 20);
+    assert_eq!(after.read("large")[..8], [7; 8]);
+    after.volume.stop_captures();
+    after.volume.run_captures();
+    assert_eq!(after.file_verbs(), ["make"]);
+    assert!(after.volume.replica().dirty_inodes().is_empty());
+}
+
+#[test]
 fn an_unlinked_file_lives_on_with_what_is_written_to_it() {
     let before = Fixture::default();
     let file = before.create_for(FIRST, "a");
