@@ -10,6 +10,7 @@
     reason = "the top: clocks, files, threads and processes are what commands are about"
 )]
 
+mod allocator;
 mod args;
 mod failure;
 mod output;
