@@ -68,11 +68,11 @@ impl<S: Store, F: ContentFiles> Opening<S, F> {
 
     /// A handle was released.
     pub fn close(&self, file: FileId, ino: Ino) {
-        // Order: the next process must not find a handle that the kernel has no more, and take the id of another for its.
-        self.volume.ledger().remove(LedgerKind::Handle, file.0);
         if self.volume.is_passed(file)
             && let Some(backings) = &self.backings
         {
+            // Order: the next process must not find a handle whose id is gone, and take that of another for it.
+            self.volume.ledger().remove(LedgerKind::Handle, file.0);
             backings.give_back(self.volume.ledger(), ino);
         }
         self.volume.close(file);

@@ -336,9 +336,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Ends a handle.
     pub fn close(&self, id: FileId) {
         if let Some(handle) = self.handles.remove(id) {
+            // Should this process die before the capture, the next one makes it, as nobody has the file open.
+            self.ledger.remove(Kind::Handle, id.0);
             self.leave(&handle);
             self.release(handle.open.ino, handle.mode.write);
-            self.ledger.remove(Kind::Handle, id.0);
         }
     }
 }
