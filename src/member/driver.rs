@@ -99,8 +99,8 @@ impl Driver {
                 self.outgoing = None;
                 self.shared.volume().replica().disconnected();
             }
-            // Nobody need say so again before the pause is over.
-            Event::Look if self.pausing => {}
+            // Nobody need say so again before the pause is over, or before there is a hub to send it to.
+            Event::Look if self.pausing || self.outgoing.is_none() => {}
             Event::Look => self.shared.looked(),
             Event::Paced => {
                 self.pausing = false;
@@ -125,6 +125,7 @@ impl Driver {
         self.outgoing = Some(outgoing);
         self.conversation += 1;
         self.told = None;
+        self.shared.looked();
         let hello = self.shared.hello();
         // Where nobody waits for it the link has ended, and says so.
         let _ = ask.send(hello);
