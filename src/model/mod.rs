@@ -1,4 +1,4 @@
-//! Nouns: ids, names, nodes, manifests, conflicts.
+//! Nouns: ids, names, nodes, manifests, conflicts, roles, quotas.
 //!
 //! Invariant: a value of these types is well formed; constructors refuse what is not.
 //! This layer does nothing with them: no tree, no rule, no encoding.
@@ -8,6 +8,7 @@ mod name;
 mod node;
 mod manifest;
 mod conflict;
+mod quota;
 mod role;
 
 pub use conflict::{Conflict, ConflictKind};
@@ -21,4 +22,5 @@ pub use node::{
     Body, DeviceNumber, Kind, Moved, Node, Owner, SYMLINK_BYTES_MAX, Special, Successor, Tombstone,
     XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX, Xattrs, keeping_privileged,
 };
+pub use quota::Quota;
 pub use role::Role;

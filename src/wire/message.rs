@@ -7,7 +7,7 @@
 
 use super::{HistoryOf, LogEntry, OpPlace, SealedCommit};
 use crate::model::{
-    Chain, ChunkId, CommitNumber, Digest, Incarnation, MemberName, MemberNumber, NodeId, Role, Round,
+    Chain, ChunkId, CommitNumber, Digest, Incarnation, MemberName, MemberNumber, NodeId, Quota, Role, Round,
     Sequence, SpaceId, SpaceName, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
@@ -173,6 +173,8 @@ pub enum FromHub {
     },
     /// What was held may be sent again.
     TryAgain,
+    /// The space's quota, None where it has none: after a welcome, and whenever limit or use change.
+    Quota(Option<Quota>),
 }
 
 /// The hub's answer to a commit.

@@ -27,7 +27,7 @@ pub use message::{
 pub use record::{Commit, LogEntry, SealedCommit, chain_next, commit_digest};
 
 /// Number of the wire encoding; both sides of a connection must speak the same.
-pub const WIRE_FORMAT: u16 = 3;
+pub const WIRE_FORMAT: u16 = 4;
 /// Number of the store encoding.
 pub const STORE_FORMAT: u16 = 2;
 /// The largest frame on any stream, in bytes without its length prefix.

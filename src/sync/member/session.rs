@@ -239,6 +239,7 @@ impl<S: Store> Work<'_, S> {
                 self.state.session.waiting = None;
                 self.effects.journal_grew = true;
             }
+            FromHub::Quota(quota) => self.save_quota(quota),
             FromHub::Wanted { id, wanted } => self.effects.outputs.push(SessionOutput::Wanted { id, wanted }),
             FromHub::Members(members) => {
                 for (number, name) in members {

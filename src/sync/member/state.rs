@@ -10,7 +10,8 @@ use super::resolution::Refusal;
 use super::session::Session;
 use super::sights::Sighting;
 use crate::model::{
-    CommitNumber, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Role, Round, Timestamp,
+    CommitNumber, Manifest, MemberName, MemberNumber, Name, Node, NodeId, Place, Quota, Role, Round,
+    Timestamp,
 };
 use crate::ops::{Change, Op, Rejection, TreeMut};
 use crate::rebase::Policy;
@@ -57,6 +58,8 @@ pub(super) struct State {
     pub seal_unsynced: Cell<bool>,
     /// It is told what watchers are to see.
     pub tells_sights: bool,
+    /// The space's quota, as the hub told it last.
+    pub quota: Option<Quota>,
 }
 
 /// Numbers that only grow.
@@ -163,6 +166,7 @@ impl<S: Store> Replica<S> {
             presence: Presence::of(&store),
             seal_unsynced: Cell::new(store.get(keys::SEALED).is_some()),
             tells_sights: false,
+            quota: read("quota").map(|value| decode("quota", &value).expect(ours)),
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -293,6 +297,11 @@ impl<S: Store> Replica<S> {
         self.state.read_only || reader
     }
 
+    /// The space's quota, as the hub told it last; None where nothing limits it.
+    pub fn quota(&self) -> Option<Quota> {
+        self.state.quota
+    }
+
     pub fn identity(&self) -> Option<&Identity> {
         self.state.identity.as_ref()
     }
@@ -357,6 +366,11 @@ impl<'a, S: Store> Work<'a, S> {
     pub fn save_identity(&mut self, identity: Identity) {
         self.txn.put(keys::meta("identity"), encode(&identity));
         self.state.identity = Some(identity);
+    }
+
+    pub fn save_quota(&mut self, quota: Option<Quota>) {
+        self.txn.set(keys::meta("quota"), quota.as_ref().map(encode));
+        self.state.quota = quota;
     }
 
     pub fn save_position(&mut self, position: Option<Position>) {

@@ -351,6 +351,9 @@ pub fn from_hub() -> impl Strategy<Value = FromHub> {
         (any::<u64>(), vec((node_id(), vec(chunk(), 0..3)), 0..3))
             .prop_map(|(id, wanted)| FromHub::Wanted { id, wanted }),
         Just(FromHub::TryAgain),
+        any::<Option<(u64, u64)>>().prop_map(|quota| {
+            FromHub::Quota(quota.map(|(limit_bytes, used_bytes)| Quota { limit_bytes, used_bytes }))
+        }),
     ]
 }
 

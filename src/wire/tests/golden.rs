@@ -165,6 +165,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("give up", encode(&answer(Answer::GiveUp { round: Round(3), reason: "guard".to_owned() }))),
         ("held", encode(&answer(Answer::Held { reason: "guard".to_owned() }))),
         ("try again", encode(&FromHub::TryAgain)),
+        ("quota", encode(&FromHub::Quota(Some(Quota { limit_bytes: 1 << 40, used_bytes: 300 })))),
         ("refused", encode(&FromHub::Refused { reason: RefuseReason::Revoked, detail: String::new() })),
         ("get", encode(&ContentRequest::Get(vec![ChunkId([7; 32])]))),
         ("damaged", encode(&ContentReply::Damaged(ChunkId([8; 32])))),
