@@ -8,7 +8,7 @@ use super::text;
 use crate::member::config::Home;
 use crate::member::control::{ConnectionState, ContentStanding, ControlPath, StatusReport, Supervision};
 use crate::member::mounts::MountRecord;
-use crate::model::{Sequence, Timestamp};
+use crate::model::{Quota, Sequence, Timestamp};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -178,6 +178,7 @@ fn details(report: &StatusReport) -> Vec<String> {
         _ => {}
     }
     lines.extend(report.trouble.clone());
+    lines.extend(report.quota.map(quota));
     lines.extend(report.supervision.and_then(deaths));
     lines.extend(report.notice.clone());
     lines.extend(content_lines(&report.content, text::now(), &TimeZone::system()));
@@ -231,6 +232,14 @@ fn content_json(content: &ContentStanding) -> Value {
         "pins": content.pins.iter().map(text::json_key).collect::<Vec<_>>(),
         "unread": unread.collect::<Vec<_>>(),
     })
+}
+
+fn quota(quota: Quota) -> String {
+    let (used, limit) = (text::size(quota.used_bytes), text::size(quota.limit_bytes));
+    match quota.free_bytes() {
+        0 => format!("quota: {used} of {limit}, used up; no file can grow until others are removed"),
+        _ => format!("quota: {used} of {limit}"),
+    }
 }
 
 /// That the daemon is not the first one.
@@ -307,6 +316,7 @@ fn to_json(report: &StatusReport) -> Value {
         "conflicts": conflicts.collect::<Vec<_>>(),
         "parked": parked.collect::<Vec<_>>(),
         "disk_full": report.disk_full,
+        "quota": report.quota,
         "bad_patterns": report.bad_patterns,
         "trouble": report.trouble,
         "notice": report.notice,

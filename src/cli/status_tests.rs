@@ -27,6 +27,7 @@ fn report() -> StatusReport {
         not_materialized: Pending::default(),
         content: ContentStanding::default(),
         disk_full: false,
+        quota: None,
         bad_patterns: Vec::new(),
         trouble: None,
         notice: None,
@@ -181,4 +182,20 @@ fn s14_a_mount_says_since_when_it_is_connected_and_how_far_behind_it_is() {
     assert_eq!(to_json(&connected)["behind"], 3);
     let gone = StatusReport { connection: ConnectionState::Unreachable("no route".into()), ..report() };
     assert!(!heading(&gone).contains("since"), "{}", heading(&gone));
+}
+
+#[test]
+fn a_quota_is_shown_and_that_it_is_used_up() {
+    let with = |used_bytes| {
+        let quota = Some(Quota { limit_bytes: 20 << 30, used_bytes });
+        StatusReport { quota, ..report() }
+    };
+    assert!(
+        details(&with(3 << 20)).contains(&"quota: 3.0 MiB of 20.0 GiB".to_owned()),
+        "{:?}",
+        details(&with(3 << 20))
+    );
+    assert!(details(&with(20 << 30))[1].contains("used up"));
+    assert_eq!(to_json(&with(5))["quota"], json!({ "limit_bytes": 20u64 << 30, "used_bytes": 5 }));
+    assert_eq!(to_json(&report())["quota"], Value::Null);
 }

@@ -106,6 +106,7 @@ impl MemberHandler {
         bad_patterns.extend(attributes::problem(&self.shared));
         let content = self.content_standing();
         let pending = self.pending();
+        let quota = self.shared.volume().quota();
         let replica = self.shared.volume().replica();
         let identity = replica.identity();
         let uncaptured = replica.dirty_inodes().len() as u64;
@@ -139,6 +140,7 @@ impl MemberHandler {
             not_materialized: not_materialized(&replica),
             content,
             disk_full: self.shared.is_full(),
+            quota,
             bad_patterns,
             trouble,
             notice: notice(&replica),

@@ -29,6 +29,8 @@ pub enum VfsError {
     ReadOnly,
     #[error("no room left")]
     NoSpace,
+    #[error("the space's quota is used up")]
+    OverQuota,
     #[error("the name is too long")]
     NameTooLong,
     #[error("the attribute does not exist")]
@@ -78,6 +80,7 @@ impl VfsError {
             VfsError::NotPermitted => libc::EPERM,
             VfsError::ReadOnly => libc::EROFS,
             VfsError::NoSpace => libc::ENOSPC,
+            VfsError::OverQuota => libc::EDQUOT,
             VfsError::NameTooLong => libc::ENAMETOOLONG,
             VfsError::NoAttribute => libc::ENODATA,
             VfsError::BufferTooSmall => libc::ERANGE,

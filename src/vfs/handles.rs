@@ -273,7 +273,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 true => file.metadata()?.len(),
                 false => offset,
             };
-            check_growth(&file, offset.saturating_add(bytes.len() as u64))?;
+            let end = offset.saturating_add(bytes.len() as u64);
+            check_growth(&file, end)?;
+            self.check_quota(open, &file, end)?;
             write_most(&file, bytes, offset)?
         };
         open.flushed.store(false, Ordering::Relaxed);

@@ -116,6 +116,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let keep = if size == 0 { Keep::Nothing } else { Keep::Content };
         let file = self.prepare(open, keep)?;
         open.flushed.store(false, Ordering::Relaxed);
+        self.check_quota(open, &file, size)?;
         file.set_len(size)?;
         // POSIX: a truncation that changes nothing is a change all the same.
         set_mtime(&file, now())

@@ -42,6 +42,7 @@ mod piecewise;
 mod places;
 mod prepare;
 mod queue;
+mod quota;
 mod ranges;
 mod reading;
 mod recover;

@@ -152,7 +152,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         match mode.write {
             false => size_of(&attributes.row) > READ_AT_ONCE_BYTES && self.backing_number(open.ino).is_some(),
-            true => self.has_room() && !self.much_is_held(open.ino, &attributes.row),
+            true => self.has_room() && !self.is_limited() && !self.much_is_held(open.ino, &attributes.row),
         }
     }
 

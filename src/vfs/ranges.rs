@@ -30,6 +30,10 @@ pub enum Seek {
 }
 
 impl Allocation {
+    fn may_grow(self) -> bool {
+        !self.flags().contains(FallocateFlags::KEEP_SIZE)
+    }
+
     fn flags(self) -> FallocateFlags {
         let size = |keeps| if keeps { FallocateFlags::KEEP_SIZE } else { FallocateFlags::empty() };
         match self {
@@ -60,6 +64,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         {
             let _gate = handle.open.gate.read();
             let file = self.prepare(&handle.open, Keep::Content)?;
+            if what.may_grow() {
+                self.check_quota(&handle.open, &file, offset.saturating_add(length))?;
+            }
             rustix::fs::fallocate(&file, what.flags(), offset, length)?;
         }
         handle.open.flushed.store(false, Ordering::Relaxed);
@@ -109,7 +116,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             let _gate = target.open.gate.read();
             let target_file = self.prepare(&target.open, Keep::Content)?;
             let (mut from_offset, mut to_offset) = (from_offset, to_offset);
-            let length = usize::try_from(length.min(COPY_BYTES_MAX)).unwrap_or(usize::MAX);
+            let source_left = source_file.metadata()?.len().saturating_sub(from_offset);
+            let length = length.min(COPY_BYTES_MAX).min(source_left);
+            self.check_quota(&target.open, &target_file, to_offset.saturating_add(length))?;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
             rustix::fs::copy_file_range(
                 &source_file,
                 Some(&mut from_offset),

@@ -5,12 +5,13 @@ use super::clock::now;
 use super::content::Content;
 use super::error::VfsError;
 use super::handles::{FileId, Handles};
-use super::host::{ContentFiles, Host, Space};
+use super::host::{ContentFiles, Host};
 use super::ignored::Ignores;
 use super::ledger::{Kind, Ledger};
 use super::open::OpenTable;
 use super::orphans::{Orphan, Orphans};
 use super::queue::CaptureQueue;
+use super::quota::Allowance;
 use super::settings::Settings;
 use super::untold::Untold;
 use crate::model::{Body, ChunkList, NodeId, Timestamp};
@@ -35,6 +36,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) queue: CaptureQueue,
     pub(super) untold: Untold,
     pub(super) ignores: Ignores,
+    pub(super) allowance: Allowance,
     /// Files may be open that the kernel reads and writes by itself.
     pub(super) passes: AtomicBool,
     /// Inodes that the kernel wrote all the time when they were to be captured.
@@ -55,6 +57,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
 impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn new(replica: Replica<S>, files: F, host: Box<dyn Host>, settings: Settings) -> Volume<S, F> {
         Volume {
+            allowance: Allowance::new(replica.quota().is_some()),
             replica: Mutex::new(replica),
             files,
             host,
@@ -94,6 +97,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let mut replica = self.replica.lock();
         let (result, mut effects) = body(&mut replica)?;
         let removed = std::mem::take(&mut effects.removed_files);
+        self.allowance.doubt();
         self.host.happened(effects);
         drop(replica);
         self.remove_files(removed);
@@ -221,10 +225,6 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Tells whether nodes keep owners and what only root may set, as on a mount by root.
     pub fn keeps_owners(&self) -> bool {
         self.settings.shown_as.is_none()
-    }
-
-    pub fn space(&self) -> Space {
-        self.host.space()
     }
 
     /// The inode the kernel may know for a node; none is made up.

@@ -6,7 +6,7 @@ use super::history::{ContentReport, HistoryRequest, HolderReport, LogLine};
 use super::past::{PastLine, PastReport, RestoreRequest, UndoRequest};
 use super::sides::{ControlBytes, Side, SidesReport};
 use crate::member::config::RemoteName;
-use crate::model::{MemberName, Role, Sequence, SpaceName, Timestamp};
+use crate::model::{MemberName, Quota, Role, Sequence, SpaceName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -158,9 +158,12 @@ pub struct StatusReport {
     pub content: ContentStanding,
     /// The disk is too full for remote content.
     pub disk_full: bool,
+    /// Used is what the hub counts, and what is on its way there; None where nothing limits the space.
+    #[serde(default)]
+    pub quota: Option<Quota>,
     /// Lines of lists of patterns that are none: the file, the line, and why.
     pub bad_patterns: Vec<String>,
-    /// The last thing that went wrong, while it lasts: a full hub, a quota, unreadable content.
+    /// The last thing that went wrong, while it lasts: a full hub, unreadable content.
     pub trouble: Option<String>,
     /// What somebody has decided about work done here, since the mount.
     pub notice: Option<String>,

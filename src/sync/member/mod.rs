@@ -25,6 +25,7 @@ mod local;
 mod merging;
 mod presence;
 mod proof;
+mod quota;
 mod records;
 mod recover;
 mod remote;

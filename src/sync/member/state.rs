@@ -297,11 +297,6 @@ impl<S: Store> Replica<S> {
         self.state.read_only || reader
     }
 
-    /// The space's quota, as the hub told it last; None where nothing limits it.
-    pub fn quota(&self) -> Option<Quota> {
-        self.state.quota
-    }
-
     pub fn identity(&self) -> Option<&Identity> {
         self.state.identity.as_ref()
     }
@@ -366,11 +361,6 @@ impl<'a, S: Store> Work<'a, S> {
     pub fn save_identity(&mut self, identity: Identity) {
         self.txn.put(keys::meta("identity"), encode(&identity));
         self.state.identity = Some(identity);
-    }
-
-    pub fn save_quota(&mut self, quota: Option<Quota>) {
-        self.txn.set(keys::meta("quota"), quota.as_ref().map(encode));
-        self.state.quota = quota;
     }
 
     pub fn save_position(&mut self, position: Option<Position>) {

@@ -7,5 +7,6 @@ mod names;
 mod orphans;
 mod passages;
 mod power;
+mod quota;
 mod resume;
 mod support;

@@ -172,7 +172,10 @@ impl Member {
                 SessionOutput::Upload(chunks) => self.todo.upload = chunks,
                 SessionOutput::Disconnect { .. } => self.todo.disconnect = true,
                 SessionOutput::Wait => self.todo.wait = true,
-                SessionOutput::Barrier { .. } | SessionOutput::Role(_) | SessionOutput::Wanted { .. } => {}
+                SessionOutput::Barrier { .. }
+                | SessionOutput::Role(_)
+                | SessionOutput::Quota(_)
+                | SessionOutput::Wanted { .. } => {}
             }
         }
         for file in effects.removed_files {
