@@ -38,10 +38,10 @@ pub enum QuotaCommand {
 }
 
 const SET_EXAMPLE: &str = "\
-Counted are the sizes of the files that are there, each once however many names it has, and holes like anything else;
-earlier versions count nothing. What would go beyond that cannot be written on any member: programs are told that the
-disk quota is exceeded. What was written while a member was offline, or at the same moment elsewhere, is taken though it
-goes beyond. There is no quota unless one is set.
+Counted are the sizes of the files that are there, each once however many names it has, and holes like anything else; \
+earlier versions count nothing. What would come to more cannot be written on any member: programs are told that the disk \
+quota is exceeded. What was written offline, or at the same moment elsewhere, is taken though it comes to more. There is \
+no quota unless one is set.
 
 Example:
   fl0wfs hub quota set notes 20G
