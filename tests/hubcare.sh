@@ -1,7 +1,7 @@
 #!/bin/bash
 # What whoever runs a hub sees and does: who is in a space and how far each one is, contents that nothing needs, damage.
 #
-#   hubcare.sh [PART...]   [default: members collection damage guard]
+#   hubcare.sh [PART...]   [default: members collection damage guard quota]
 . "$(dirname "$0")/harness.sh"
 begin hubcare
 need python3
@@ -269,6 +269,39 @@ u10_a_mass_deletion_waits_until_an_administrator_decides() {
     gone "$B/first"
 }
 
+# quota_is TEXT: what the hub lists of the space.
+quota_is() { [[ $(hub quota list "$SPACE") == "$SPACE  $1" ]]; }
+
+what_the_files_of_a_space_come_to_is_counted_where_a_quota_is_set() {
+    step "what the files of a space come to is counted where a quota is set"
+    quota_is off || fail "there is a quota: $(hub quota list)"
+    mkdir "$A/counted" && random 300000 >"$A/counted/a"
+    sync_all a b
+    expect 0 hub quota set "$SPACE" 1G
+    local before
+    before=$(hub quota list "$SPACE" --json | grep -o '"used_bytes":[0-9]*' | cut -d: -f2)
+    at_least 300000 "$before" "bytes that are counted"
+    random 200000 >"$B/counted/b" && ln "$B/counted/b" "$B/counted/again" && truncate -s 1000000 "$B/counted/b"
+    random 50000 >"$A/counted/a.new" && mv "$A/counted/a.new" "$A/counted/a"
+    sync_all a b
+    same "$(hub quota list --json)" "{\"space\":\"$SPACE\",\"limit_bytes\":1073741824,\"used_bytes\":$((before + 750000))}" "the quota"
+    # A limit below what is there already is one all the same, and what it counts outlives the hub.
+    expect 0 hub quota set "$SPACE" 64k
+    stop_hub
+    expect 0 hub verify "$SPACE"
+    start_hub "$HUB_ADDRESS"
+    rm -r "$A/counted"
+    sync_all a b
+    same "$(hub quota list "$SPACE" --json | grep -o '"used_bytes":[0-9]*')" "\"used_bytes\":$((before - 300000))" "the quota"
+    expect 2 hub quota set "$SPACE" 64x
+    said "no size"
+    expect 1 hub quota set nowhere 1G
+    said "no space nowhere"
+    expect 1 hub quota list nowhere
+    expect 0 hub quota set "$SPACE" off
+    quota_is off || fail "there is a quota still: $(hub quota list)"
+}
+
 members() { run_rows c && run_rows s; }
 guard() { run_rows u; }
 collection() {
@@ -276,11 +309,12 @@ collection() {
     history_stays_when_contents_go
     a_base_that_is_gone_leaves_both_sides_beside_each_other
 }
+quota() { what_the_files_of_a_space_come_to_is_counted_where_a_quota_is_set; }
 damage() { a_flipped_bit_in_the_store_is_found_named_and_repaired; }
 
 start_hub
 create_space
 start_relays b
 start_members a b
-for part in "${@:-members collection damage guard}"; do for part in $part; do "$part"; done; done
+for part in "${@:-members collection damage guard quota}"; do for part in $part; do "$part"; done; done
 finish

@@ -7,6 +7,7 @@ use super::guard;
 use super::log_file;
 use super::members;
 use super::output;
+use super::quota;
 use super::text;
 use super::verify;
 use crate::hub::{AdminRequest, AdminResponse, DEFAULT_PORT, ServeOptions, SpaceRow, admin, serve};
@@ -28,6 +29,7 @@ pub fn run(command: HubCommand) -> Result<Exit, CliError> {
         HubCommand::Gc(arguments) => collect::run(arguments),
         HubCommand::Verify(arguments) => verify::run(arguments),
         HubCommand::Guard(arguments) => guard::run(arguments.command),
+        HubCommand::Quota(arguments) => quota::run(arguments.command),
         HubCommand::Revoke { space, member, data } => {
             ask(&data, AdminRequest::Revoke { space, member })?;
             Ok(Exit::Done)

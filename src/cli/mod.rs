@@ -49,6 +49,7 @@ mod hub;
 mod members;
 mod collect;
 mod guard;
+mod quota;
 mod verify;
 mod helper;
 mod repeat;

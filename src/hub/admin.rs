@@ -5,8 +5,9 @@ use super::clock::now;
 use super::findings::VerifyReport;
 use super::gc::GcReport;
 use super::guarding::{GuardReport, GuardRequest, guard};
+use super::quota::{QuotaRequest, quota};
 use super::roster::{MemberRow, OpenInvite, invites, members};
-use crate::model::{MemberName, MemberNumber, Role, Sequence, SpaceName, Timestamp};
+use crate::model::{MemberName, MemberNumber, Quota, Role, Sequence, SpaceName, Timestamp};
 use crate::net::{Fingerprint, Invite, Token};
 use crate::sync::hub::{Device, HubSync, Invitation, TokenHash};
 use crate::sync::{Kv, Txn};
@@ -54,6 +55,10 @@ pub enum AdminRequest {
         space: SpaceName,
         request: GuardRequest,
     },
+    Quota {
+        space: SpaceName,
+        request: QuotaRequest,
+    },
 }
 
 /// The answer to an [`AdminRequest`].
@@ -72,6 +77,8 @@ pub enum AdminResponse {
     Collected(Vec<GcReport>),
     Verified(Vec<VerifyReport>),
     Guard(GuardReport),
+    /// None where nothing limits the space.
+    Quota(Option<Quota>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +162,7 @@ impl AdminRequest {
             | AdminRequest::Invites { space }
             | AdminRequest::Revoke { space, .. }
             | AdminRequest::Guard { space, .. }
+            | AdminRequest::Quota { space, .. }
             | AdminRequest::Log { space, .. } => Some(space),
         }
     }
@@ -190,6 +198,7 @@ pub fn administer<K: Kv + ?Sized>(
             Ok(AdminResponse::Log(hub.log_of(txn, &of, before, limit)).into())
         }
         AdminRequest::Guard { space, request } => guard(hub, txn, space, request),
+        AdminRequest::Quota { request, .. } => Ok(quota(hub, txn, request)),
         AdminRequest::SpaceCreate { .. }
         | AdminRequest::SpaceList
         | AdminRequest::SpaceRemove { .. }

@@ -117,6 +117,10 @@ impl Space {
             let others = self.sessions.values().filter(|other| other.id != session);
             others.for_each(|other| other.outbox.push_note(&newcomer));
         }
+        // After a welcome even where there is none: the member may remember one that is gone.
+        if let Some(welcomed) = self.session(session) {
+            welcomed.outbox.push_news(&FromHub::Quota(self.hub.quota(&self.store)));
+        }
         let names = self.hub.names(&self.store);
         let _ = greeting.reply.send(Ok(Greeted { session, welcome, names }));
     }
@@ -161,6 +165,15 @@ impl Space {
             let frame = entry_frame(entry, inline);
             let others = others.iter().filter_map(|member| self.sessions.get(member));
             others.for_each(|other| other.outbox.push_entry(sequence, frame.clone()));
+        }
+    }
+
+    /// Tells everybody the quota where it is not as it was last; one message, whatever the batch had in it.
+    pub(super) fn tell_quota(&mut self) {
+        let quota = self.hub.quota(&self.store);
+        if quota != self.quota {
+            self.quota = quota;
+            self.sessions.values().for_each(|session| session.outbox.push_news(&FromHub::Quota(quota)));
         }
     }
 

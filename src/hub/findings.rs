@@ -1,7 +1,7 @@
 //! What a look at a space has found, as it is told.
 
 use crate::model::{ChunkId, NodeId, Sequence, SpaceName, Version};
-use crate::sync::hub::{DerivedRow, Difference, DifferenceKind, LogFault};
+use crate::sync::hub::{DerivedRow, Difference, DifferenceKind, LogFault, QuotaFault};
 use crate::wire::Row;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,10 @@ impl VerifyReport {
 impl Finding {
     pub(super) fn of_log(sequence: Sequence, fault: &LogFault) -> Finding {
         Finding { what: fault.to_string(), sequence: Some(sequence), ..Finding::default() }
+    }
+
+    pub(super) fn of_quota(fault: &QuotaFault) -> Finding {
+        Finding { what: fault.to_string(), ..Finding::default() }
     }
 
     pub(super) fn of_row(difference: &Difference) -> Finding {

@@ -31,6 +31,7 @@ mod marks;
 mod newcomer;
 mod outbox;
 mod owner;
+mod quota;
 mod reader;
 mod roster;
 mod serve;
@@ -49,6 +50,7 @@ pub use error::HubError;
 pub use findings::{Finding, VerifyReport};
 pub use gc::GcReport;
 pub use guarding::{GuardReport, GuardRequest};
+pub use quota::QuotaRequest;
 pub use roster::{MemberRow, OpenInvite};
 pub use serve::{DEFAULT_PORT, ServeOptions, serve};
 

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a member gets everything in log order: an entry in its place, an answer after all entries that
 //! were in the log when it was given. What does not fit here is not kept: the gap is read from the store when
-//! its turn comes. So a member that does not read costs a bounded amount, whatever the others write.
+//! its turn comes, and of what only the newest counts, no more than one message waits beside the one in the queue. So a
+//! member that does not read costs a bounded amount, whatever the others write.
 
 use crate::model::Sequence;
 use crate::wire::{FromHub, encode};
@@ -48,7 +49,15 @@ struct Item {
     /// For an entry its sequence, for a note the entry it comes after.
     at: Option<Sequence>,
     frame: Bytes,
-    is_entry: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Entry,
+    Note,
+    /// A note of which only the newest counts.
+    News,
 }
 
 /// A member's queue, filled by the space's owner and emptied by the connection's writer.
@@ -64,6 +73,9 @@ struct Inner {
     items: VecDeque<Item>,
     entry_bytes: usize,
     note_bytes: usize,
+    has_news: bool,
+    /// News that takes its place in the queue once what is there of it already is sent.
+    later_news: Option<Bytes>,
     head: Option<Sequence>,
     ending: Option<Ending>,
 }
@@ -84,7 +96,7 @@ impl Outbox {
         inner.head = Some(sequence);
         if inner.ending.is_none() && inner.entry_bytes + frame.len() <= ENTRY_BYTES_MAX {
             inner.entry_bytes += frame.len();
-            inner.items.push_back(Item { at: Some(sequence), frame, is_entry: true });
+            inner.items.push_back(Item { at: Some(sequence), frame, kind: Kind::Entry });
         }
         drop(inner);
         self.filled.notify_one();
@@ -100,11 +112,28 @@ impl Outbox {
         let at = inner.head;
         inner.note_bytes += frame.len() + NOTE_BYTES;
         let too_many = inner.note_bytes > NOTE_BYTES_MAX;
-        inner.items.push_back(Item { at, frame, is_entry: false });
+        inner.items.push_back(Item { at, frame, kind: Kind::Note });
         drop(inner);
         if too_many {
             self.end(Ending::Gone);
         }
+        self.filled.notify_one();
+    }
+
+    /// Queues a note that makes the ones before it worthless, which were queued in this way too: they need not be sent.
+    pub fn push_news(&self, message: &FromHub) {
+        let frame = Bytes::from(encode(message));
+        let mut inner = self.inner.lock();
+        if inner.ending.is_some() {
+            return;
+        }
+        // What is queued keeps its place, so that news reaches a member that is always a little behind.
+        if inner.has_news {
+            inner.later_news = Some(frame)
+        } else {
+            inner.queue_news(frame)
+        }
+        drop(inner);
         self.filled.notify_one();
     }
 
@@ -114,6 +143,7 @@ impl Outbox {
         if inner.ending.is_none() {
             inner.ending = Some(ending);
             inner.items.clear();
+            inner.later_news = None;
         }
         drop(inner);
         self.ended.send_replace(true);
@@ -145,25 +175,37 @@ impl Inner {
         }
         while let Some(item) = self.items.front() {
             // An entry wants all before it sent, a note all up to its own.
-            let wants = if item.is_entry { item.at.and_then(before) } else { item.at };
+            let is_entry = item.kind == Kind::Entry;
+            let wants = if is_entry { item.at.and_then(before) } else { item.at };
             if let Some(upto) = wants.filter(|upto| *upto >= next) {
                 return Some(Step::Fetch { upto });
             }
             let item = self.items.pop_front()?;
             self.forget(&item);
             // Entries that were fetched meanwhile are here twice.
-            if !item.is_entry || item.at == Some(next) {
-                return Some(Step::Send { frame: item.frame, is_entry: item.is_entry });
+            if !is_entry || item.at == Some(next) {
+                return Some(Step::Send { frame: item.frame, is_entry });
             }
         }
         self.head.filter(|head| *head >= next).map(|upto| Step::Fetch { upto })
     }
 
     fn forget(&mut self, item: &Item) {
-        match item.is_entry {
-            true => self.entry_bytes -= item.frame.len(),
-            false => self.note_bytes -= item.frame.len() + NOTE_BYTES,
+        match item.kind {
+            Kind::Entry => self.entry_bytes -= item.frame.len(),
+            Kind::Note => self.note_bytes -= item.frame.len() + NOTE_BYTES,
+            Kind::News => {
+                self.has_news = false;
+                if let Some(frame) = self.later_news.take() {
+                    self.queue_news(frame);
+                }
+            }
         }
+    }
+
+    fn queue_news(&mut self, frame: Bytes) {
+        self.has_news = true;
+        self.items.push_back(Item { at: self.head, frame, kind: Kind::News });
     }
 }
 
@@ -234,6 +276,28 @@ mod tests {
         outbox.end(Ending::Stopping("late".into()));
         outbox.push_entry(Sequence(1), frame(1));
         assert_eq!(step(&outbox, 0), Some(Step::End(Ending::Gone)));
+    }
+
+    #[test]
+    fn of_news_that_nobody_reads_the_first_keeps_its_place_and_the_last_follows() {
+        let outbox = Outbox::new();
+        outbox.begin(None);
+        let news = |number| FromHub::Barrier { id: number, head: None };
+        for number in 0..100_000 {
+            outbox.push_entry(Sequence(number), frame(0));
+            outbox.push_news(&news(number));
+        }
+        let items = outbox.inner.lock().items.len();
+        assert!(items <= 100_001, "{items}");
+        let sent = |number| Some(Step::Send { frame: encode(&news(number)).into(), is_entry: false });
+        assert!(matches!(step(&outbox, 0), Some(Step::Send { is_entry: true, .. })));
+        assert_eq!(step(&outbox, 1), sent(0));
+        assert!(matches!(step(&outbox, 1), Some(Step::Send { is_entry: true, .. })));
+        // All entries were fetched meanwhile.
+        assert_eq!(step(&outbox, 100_000), sent(99_999));
+        outbox.push_news(&news(7));
+        assert_eq!(step(&outbox, 100_000), sent(7));
+        assert_eq!(step(&outbox, 100_000), None);
     }
 
     #[test]

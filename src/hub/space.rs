@@ -8,7 +8,7 @@ use super::gc::{self, Sweep};
 use super::outbox::{Ending, Outbox};
 use super::owner::{Enrolment, Greeting, Rejected, Request, Said, SessionId};
 use super::wanting::Wanting;
-use crate::model::{MemberNumber, Role, Timestamp};
+use crate::model::{MemberNumber, Quota, Role, Timestamp};
 use crate::store::RocksStore;
 use crate::sync::hub::{Device, HubSync, Refusal};
 use crate::sync::{Durability, Store, Txn, WriteError};
@@ -36,6 +36,8 @@ pub struct Space {
     pub(super) chunks: SpaceChunks,
     pub(super) admin: AdminContext,
     pub(super) sessions: BTreeMap<MemberNumber, Session>,
+    /// As all who are connected have been told.
+    pub(super) quota: Option<Quota>,
     sessions_begun: u64,
     pub(super) wanting: Option<Wanting>,
     pub(super) wants_made: u64,
@@ -61,11 +63,13 @@ pub(super) struct Work<'a> {
 impl Space {
     pub fn new(hub: HubSync, store: RocksStore, admin: AdminContext) -> Space {
         let chunks = SpaceChunks::new(hub.space(), store.chunks());
+        let quota = hub.quota(&store);
         Space {
             hub,
             store,
             chunks,
             admin,
+            quota,
             sessions: BTreeMap::new(),
             sessions_begun: 0,
             wanting: None,
@@ -89,7 +93,11 @@ impl Space {
         let batch = txn.into_batch();
         let written = if batch.is_empty() { Ok(()) } else { store.commit(batch, durability) };
         match written {
-            Ok(()) => outcomes.into_iter().for_each(|outcome| self.settle(outcome)),
+            Ok(()) => {
+                outcomes.into_iter().for_each(|outcome| self.settle(outcome));
+                // Order: after the answers, so that no member counts what it has sent twice.
+                self.tell_quota();
+            }
             Err(WriteError::Full) => {
                 // Order: before sessions begin anew, which know best what is written of them.
                 fenced.into_iter().for_each(|session| self.set_unfenced(session));

@@ -2,6 +2,7 @@
 
 use super::care::{GC_EXAMPLE, GcArgs, VERIFY_EXAMPLE, VerifyArgs};
 use super::guard::{GuardArgs, rate};
+use super::quota::QuotaArgs;
 use super::{duration, member_name};
 use crate::model::{MemberName, Role, SpaceName};
 use crate::sync::hub::Rate;
@@ -64,6 +65,8 @@ pub enum HubCommand {
     Verify(VerifyArgs),
     /// Guard a space against mass deletion: set it, see who is held, decide.
     Guard(GuardArgs),
+    /// Limit how much a space's files may come to, and see what they come to.
+    Quota(QuotaArgs),
     /// Shut a member out; a live connection is cut.
     #[command(after_help = "Example:\n  fl0wfs hub revoke notes old-laptop")]
     Revoke {

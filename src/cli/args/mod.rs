@@ -15,6 +15,7 @@ mod history;
 mod hub;
 pub mod moment;
 mod past;
+mod quota;
 
 pub use cache::{PathsArgs, PinArgs, PrefetchArgs};
 pub use care::{GcArgs, VerifyArgs};
@@ -24,6 +25,7 @@ use history::{DIFF_HELP, LOG_HELP};
 pub use history::{DiffArgs, LogArgs, ShowArgs};
 pub use hub::{DataArg, HubArgs, HubCommand, InviteArgs, SpaceCommand};
 pub use past::{RestoreArgs, UndoArgs};
+pub use quota::QuotaCommand;
 
 const EXITS: &str = "Exit codes: 0 done or in sync, 1 failed, 2 usage, 3 work waiting or hub unreachable, \
 4 conflicts, 5 refused.\n\nFL0WFS_HOME puts configuration, keys, state and sockets under one directory.";
@@ -309,6 +311,8 @@ mod tests {
             "hub guard list --json",
             "hub guard release notes laptop",
             "hub guard discard notes laptop --data /d",
+            "hub quota set notes 20G --data /d",
+            "hub quota list notes --json",
             "hub verify",
             "hub verify notes --repair --json --data /d",
             "hub gc notes --keep 10-versions --dry-run --json --data /d",

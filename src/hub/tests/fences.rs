@@ -46,11 +46,11 @@ fn enrolment() -> Request {
 }
 
 fn commit(session: SessionId, number: u64) -> Request {
-    let op = make(
-        NodeId { member: session.member, counter: number + 1 },
-        &format!("f{number}"),
-        Manifest::empty(),
-    );
+    commit_of(session, number, Manifest::empty())
+}
+
+fn commit_of(session: SessionId, number: u64, manifest: Manifest) -> Request {
+    let op = make(NodeId { member: session.member, counter: number + 1 }, &format!("f{number}"), manifest);
     let commit = Commit { number: CommitNumber(number), ops: vec![op] };
     let commit = SealedCommit { round: Round(0), commit };
     Request::Said { session, said: Said::Commit { commit, inline: vec![], packed: vec![] }, room: None }
@@ -80,6 +80,7 @@ async fn what_an_earlier_connection_still_had_queued_behind_a_hello_is_dropped()
     let hub = HubSync::open(&store, &super::space()).unwrap();
     let numbers: Vec<u64> = hub.entries(&store, Sequence(0)).map(|entry| entry.number.0).collect();
     assert_eq!(numbers, [1, 2]);
+    assert!(matches!(new_outbox.next(Sequence(1)).await, Step::Send { is_entry: false, .. }), "the quota");
     assert!(matches!(new_outbox.next(Sequence(1)).await, Step::Send { is_entry: true, .. }));
     assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
 }
@@ -108,4 +109,42 @@ async fn a_device_has_only_so_many_connections_to_a_space_and_makes_no_number_be
     assert_eq!(answer.await.unwrap().unwrap().session.member, sessions[7].member);
     assert_eq!(hub.names(&store).len(), SESSIONS_EACH);
     assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
+}
+
+#[tokio::test]
+async fn commits_that_came_together_change_what_a_quota_tells_once() {
+    let directory = TempDir::new().unwrap();
+    let store = RocksStore::open(&directory.path().join("db"), StoreRole::Hub).unwrap();
+    let mut space = owned(&store);
+    let (hello, outbox, answer) = greeting(first_hello("ada"), 1);
+    assert_eq!(space.process(vec![enrolment(), hello]), Ok(Flow::On));
+    let Greeted { session, .. } = answer.await.unwrap().unwrap();
+    assert_eq!(outbox.next(Sequence(0)).await, note(&FromHub::Quota(None)));
+    let request = QuotaRequest::Set { limit: Some(1_000) };
+    let request = AdminRequest::Quota { space: super::space(), request };
+    let (reply, _) = oneshot::channel();
+    assert_eq!(space.process(vec![Request::Admin { request, reply }]), Ok(Flow::On));
+    let told = |used_bytes| note(&FromHub::Quota(Some(Quota { limit_bytes: 1_000, used_bytes })));
+    assert_eq!(outbox.next(Sequence(0)).await, told(0));
+
+    let chunks = ChunkList::Flat(vec![Extent { chunk: None, length: 10 }]);
+    let hole = Manifest { length: 10, chunks, ..Manifest::empty() };
+    let commits = (1..=5).map(|number| commit_of(session, number, hole.clone())).collect();
+    assert_eq!(space.process(commits), Ok(Flow::On));
+    // Neither a commit that changes nothing of it nor one that was accepted before is told.
+    let barrier = Request::Said { session, said: Said::Barrier(7), room: None };
+    assert_eq!(space.process(vec![commit(session, 6), commit(session, 6), barrier]), Ok(Flow::On));
+    for sequence in 0..5 {
+        let step = outbox.next(Sequence(sequence)).await;
+        assert!(matches!(step, Step::Send { is_entry: true, .. }), "{step:?}");
+    }
+    assert_eq!(outbox.next(Sequence(5)).await, told(50));
+    assert!(matches!(outbox.next(Sequence(5)).await, Step::Send { is_entry: true, .. }));
+    assert!(matches!(outbox.next(Sequence(6)).await, Step::Send { is_entry: false, .. }), "the answer again");
+    assert_eq!(outbox.next(Sequence(6)).await, note(&FromHub::Barrier { id: 7, head: Some(Sequence(5)) }));
+    assert_eq!(space.process(vec![Request::Stop]), Ok(Flow::End));
+}
+
+fn note(message: &FromHub) -> Step {
+    Step::Send { frame: encode(message).into(), is_entry: false }
 }

@@ -9,6 +9,7 @@ mod full;
 mod guarding;
 mod hostile;
 mod manifests;
+mod quota;
 mod slow;
 mod verifying;
 mod visits;
@@ -174,7 +175,17 @@ struct Line {
 }
 
 impl Line {
+    /// The next message, but for the quota, which follows every welcome.
     async fn hear(&mut self) -> FromHub {
+        loop {
+            match self.hear_any().await {
+                FromHub::Quota(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn hear_any(&mut self) -> FromHub {
         let message = timeout(PATIENCE, self.receiver.receive_message("message of the hub")).await;
         message.expect("a message in time").unwrap().expect("a message")
     }

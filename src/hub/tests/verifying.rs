@@ -6,7 +6,7 @@ use crate::store::{RocksStore, StateDirectory, StoreRole};
 use crate::sync::hub::HubSync;
 
 impl TestHub {
-    async fn verify(&self, repair: bool) -> Result<VerifyReport, HubError> {
+    pub(super) async fn verify(&self, repair: bool) -> Result<VerifyReport, HubError> {
         let request = CareRequest::Verify { space: Some(space()), repair };
         match self.admin(AdminRequest::Care(request)).await? {
             AdminResponse::Verified(mut reports) => Ok(reports.pop().unwrap()),
@@ -15,7 +15,7 @@ impl TestHub {
     }
 
     /// Works on the store of a stopped hub.
-    fn with_store<T>(&self, work: impl FnOnce(&RocksStore, HubSync) -> T) -> T {
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&RocksStore, HubSync) -> T) -> T {
         let directory = StateDirectory::open(&self.data().join("data")).unwrap();
         let store = RocksStore::open(&directory.database(), StoreRole::Hub).unwrap();
         let hub = HubSync::open(&store, &space()).unwrap();

@@ -8,6 +8,7 @@ use super::content::{HeldContent, Lack, check_content};
 use super::guard;
 use super::keys::read;
 use super::lineage::Lineage;
+use super::quota;
 use super::records::{AcceptedRow, MemberRow};
 use crate::model::{CommitNumber, MemberNumber, Role, Round, Timestamp};
 use crate::ops::{Op, Rejection, TreeMut, apply};
@@ -27,11 +28,14 @@ pub struct Judgement {
     pub entry: Option<LogEntry>,
 }
 
-/// Ops that apply: what they write, what they mean for history, and how many nodes they end.
+/// Ops that apply: what they write, what they mean for history, and what is counted of them.
 pub(super) struct Trial {
     pub writes: Batch,
     pub lineage: Lineage,
+    /// Nodes that they end.
     pub ended: u32,
+    /// How much more the files come to with them, in bytes; 0 where no quota is set.
+    pub growth: i128,
 }
 
 impl From<Answer> for Judgement {
@@ -70,7 +74,7 @@ impl HubSync {
             return Some(answer.into());
         }
         let judged = self.try_ops(txn, member, &sealed.commit.ops);
-        let Trial { writes, lineage, ended } = match judged {
+        let Trial { writes, lineage, ended, growth } = match judged {
             Ok(judged) => judged,
             Err((op, rejection)) => {
                 return Some(self.not_applied(txn, (member, row), sealed.round, op, rejection).into());
@@ -91,6 +95,7 @@ impl HubSync {
         }
         writes.into_iter().for_each(|(key, value)| txn.set(key, value));
         self.guard_accepted(txn, member, ended, now);
+        self.count_growth(txn, growth);
         Some(self.accept(txn, (member, row), sealed, lineage, now))
     }
 
@@ -119,16 +124,19 @@ impl HubSync {
         ops: &[Op],
     ) -> Result<Trial, (u32, Rejection)> {
         let prefix = self.keys().tree();
+        let has_quota = self.has_quota(txn);
         let mut trial = Txn::new(txn);
         let mut tree = RowTreeMut { txn: &mut trial, prefix: &prefix };
-        let (mut lineage, mut ended) = (Lineage::default(), 0);
+        let (mut lineage, mut ended, mut growth) = (Lineage::default(), 0, 0);
         for (op, index) in ops.iter().zip(0u32..) {
             let changes = apply(&tree, member, op).map_err(|rejection| (index, rejection))?;
             lineage.note(&tree, index, op, &changes);
             ended += guard::ended(&changes);
+            // Order: before the changes are written, while the tree still has what was there.
+            growth += if has_quota { quota::growth(&tree, &changes) } else { 0 };
             tree.write(changes);
         }
-        Ok(Trial { writes: trial.into_batch(), lineage, ended })
+        Ok(Trial { writes: trial.into_batch(), lineage, ended, growth })
     }
 
     fn not_applied<K: Kv + ?Sized>(

@@ -21,6 +21,7 @@
 //! | `s` space id `w` token hash, device | nothing: the device redeemed the invite |
 //! | `s` space id `x` | what its members may remove, see [`guard`](super::guard) |
 //! | `s` space id `y` member | [`GuardRow`](super::guard::GuardRow) |
+//! | `s` space id `z` | [`QuotaRow`](super::quota::QuotaRow), where a quota is set |
 //!
 //! A space without a name is removed, and its keys are still to be erased.
 //! Numbers are big-endian, so that keys sort as they do; inverted ones sort newest first.
@@ -202,6 +203,10 @@ impl Keys {
 
     pub(super) fn guarded_prefix(&self) -> Vec<u8> {
         self.key(b'y', &[])
+    }
+
+    pub(super) fn quota(&self) -> Vec<u8> {
+        self.key(b'z', &[])
     }
 
     pub(super) fn redeemed(&self, token: TokenHash, device: Device) -> Vec<u8> {

@@ -22,6 +22,7 @@ mod keys;
 mod leases;
 mod lineage;
 mod log;
+mod quota;
 mod records;
 mod spaces;
 mod versions;
@@ -34,6 +35,7 @@ pub use contents::{Content, Keep, Standing};
 pub use guard::{GuardState, Guarded, Rate, Undecided, set_guard_of_all};
 pub use leases::LEASE_SECONDS;
 pub use log::Snapshot;
+pub use quota::QuotaFault;
 pub use records::{Device, Refusal, TokenHash};
 pub use spaces::{SpaceInfo, create_space, list_spaces, remove_space, removed_spaces};
 

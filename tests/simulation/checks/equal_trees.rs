@@ -6,13 +6,17 @@ use crate::member::{Member, manifest_of};
 use crate::reference::Reference;
 use fl0wfs::model::Body;
 
-/// Checks the hub's tree, every member's and the plain model's against each other, and every file's bytes.
+/// Checks the hub's tree, every member's and the plain model's against each other, what a quota counts, and every file's
+/// bytes.
 pub fn equal_trees(hub: &Hub, members: &[Member]) -> Checked {
     let fails = |detail: String| Err(Failure::new(Check::EqualTrees, detail));
     let told = &hub.history.reference;
     let tree = hub.sync.with_tree(&hub.disk, Reference::of_tree);
     if let Some(difference) = tree.difference(told) {
         return fails(format!("the hub's tree differs from what the log says: {difference}"));
+    }
+    if let Some(fault) = hub.sync.check_quota(&hub.disk) {
+        return fails(fault.to_string());
     }
     for member in members {
         let view = Reference::of_tree(&member.replica.view());

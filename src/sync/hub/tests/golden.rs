@@ -2,6 +2,7 @@
 
 use super::super::guard::{GuardRow, GuardState};
 use super::super::keys::Keys;
+use super::super::quota::QuotaRow;
 use super::super::records::{AcceptedRow, DeviceRow, Head, HistoryRow, InviteRow, MemberRow, NameRow};
 use super::*;
 use data_encoding::HEXLOWER;
@@ -43,6 +44,7 @@ fn rows() -> Vec<Vec<u8>> {
         encode(&AcceptedRow { digest: Digest([1; 32]), sequence: Sequence(2) }),
         encode(&history),
         encode(&GuardRow { state: GuardState::Released { last: Some(TIME) }, recent: vec![(5, 6)] }),
+        encode(&QuotaRow { limit_bytes: 1 << 40, used_bytes: 300 }),
         encode(&SpaceInfo { id: SpaceId([1; 16]), name: space_name(), created: TIME }),
     ]
 }
@@ -66,6 +68,7 @@ fn keys() -> Vec<Vec<u8>> {
         keys.given_up(id),
         keys.guard(),
         keys.guarded(MEMBER),
+        keys.quota(),
         keys.invite(TokenHash([5; 32])),
         keys.redeemed(TokenHash([5; 32]), device(1)),
     ];
@@ -91,6 +94,7 @@ fn rows_are_encoded_as_they_always_were() {
         "010101010101010101010101010101010101010101010101010101010101010102",
         "02016101016201080808080808080808080808080808080009000001000102030a07fc00e2a7ca05",
         "0201fc00e2a7ca05010a06",
+        "fd0000000000010000fb2c01",
         "0101010101010101010101010101010104776f726bfc00e2a7ca05",
     ];
     check(rows(), known);
@@ -114,6 +118,7 @@ fn keys_are_made_as_they_always_were() {
         "75000000070000000000000002",
         "78",
         "7900000007",
+        "7a",
         "760505050505050505050505050505050505050505050505050505050505050505",
         "7705050505050505050505050505050505050505050505050505050505050505050101010101010101010101\
          010101010101010101010101010101010101010101",

@@ -10,6 +10,7 @@ mod greetings;
 mod leases;
 mod lines;
 mod questions;
+mod quota;
 
 use super::*;
 use crate::content::{ManifestBuilder, chunk_id};
