@@ -50,7 +50,7 @@ sync_all a b
 
 step "what is there counts from the start, and df tells of it"
 limit 1M $MIB
-same "$(hub quota list "$SPACE" --json)" '{"limit_bytes":1048576,"space":"notes","used_bytes":307200}'
+same "$(hub quota list "$SPACE" --json)" '{"space":"notes","limit_bytes":1048576,"used_bytes":307200}'
 for directory in "$A" "$B"; do
     same "$(size_kib "$directory")" 1024 "the size of the space"
     same "$(free_kib "$directory")" 724 "what is free in it"
@@ -107,7 +107,7 @@ step "what two wrote without the hub is taken, though it is more than the limit;
 HUB_ADDRESS=$address start_hub
 sync_all a b
 same_trees "$A" "$B"
-same "$(hub quota list "$SPACE" --json)" '{"limit_bytes":1048576,"space":"notes","used_bytes":1740800}'
+same "$(hub quota list "$SPACE" --json)" '{"space":"notes","limit_bytes":1048576,"used_bytes":1740800}'
 same "$(free_kib "$A")" 0
 same "$(write "$A/more" 4 2>&1)" EDQUOT
 hub verify "$SPACE" >/dev/null || fail "the hub finds something wrong"

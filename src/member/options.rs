@@ -177,7 +177,7 @@ impl Options {
             ("content", "lazy") => self.set_fetching(Fetching::Asked),
             ("content", "") => Err(OptionError::NeedsValue("content")),
             ("content", other) => Err(bad("content", other, "eager or lazy")),
-            ("cache-size", value) => size("cache-size", value).map(|bytes| self.cache_bytes = Some(bytes)),
+            ("cache-size", value) => cache_size(value).map(|bytes| self.cache_bytes = Some(bytes)),
             ("no-materialize", "") => Err(OptionError::NeedsValue("no-materialize")),
             (_, "none") => self.keep_from(KeptFrom::of([])),
             (_, names) => self.keep_from(KeptFrom::of(names.split(':'))),
@@ -243,27 +243,28 @@ fn bad(option: &'static str, value: &str, takes: &'static str) -> OptionError {
     OptionError::BadValue { option, value: value.to_owned(), takes }
 }
 
-/// Reads a size: bytes, or a number and a unit, each 1024 times the one before.
-fn size(option: &'static str, text: &str) -> Result<u64, OptionError> {
+fn cache_size(text: &str) -> Result<u64, OptionError> {
     if text.is_empty() {
-        return Err(OptionError::NeedsValue(option));
+        return Err(OptionError::NeedsValue("cache-size"));
     }
+    let bytes = read_size(text).filter(|bytes| *bytes >= CACHE_BYTES_MIN);
+    bytes.ok_or_else(|| bad("cache-size", text, "a size of 1 MiB or more, as in 500M, 20G or 1T"))
+}
+
+/// Reads a size as people write it: bytes, or a whole number and a unit (K, M, G or T, with or without `iB`), each 1024
+/// times the one before. None for anything else, and for what is too large to be one.
+pub fn read_size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => Some(0),
-        "k" | "kib" => Some(10),
-        "m" | "mib" => Some(20),
-        "g" | "gib" => Some(30),
-        "t" | "tib" => Some(40),
-        _ => None,
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return None,
     };
-    let bytes = shift.and_then(|shift| number.parse::<u64>().ok()?.checked_mul(1 << shift));
-    bytes.filter(|bytes| *bytes >= CACHE_BYTES_MIN).ok_or_else(|| OptionError::BadValue {
-        option,
-        value: text.to_owned(),
-        takes: "a size of 1 MiB or more, as in 500M, 20G or 1T",
-    })
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn absolute(option: &'static str, path: &str) -> Result<PathBuf, OptionError> {

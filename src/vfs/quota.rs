@@ -16,13 +16,15 @@ use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What others have added since a sum was made is taken into account after this time at the latest.
+/// A sum is drawn on for so long at the most.
 const OLD: Duration = Duration::from_secs(1);
 
 /// What may still be written without adding up again.
 #[derive(Default)]
 pub(super) struct Allowance {
     is_limited: AtomicBool,
+    /// What the hub told last, in bytes.
+    told: AtomicU64,
     /// In bytes.
     left: AtomicU64,
     added_up: Mutex<Option<Instant>>,
@@ -31,8 +33,20 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub fn new(is_limited: bool) -> Allowance {
-        Allowance { is_limited: AtomicBool::new(is_limited), ..Allowance::default() }
+    pub fn new(quota: Option<Quota>) -> Allowance {
+        let allowance = Allowance::default();
+        allowance.told(quota);
+        allowance
+    }
+
+    fn told(&self, quota: Option<Quota>) {
+        self.is_limited.store(quota.is_some(), Ordering::Relaxed);
+        let free = quota.map_or(u64::MAX, |quota| quota.free_bytes());
+        let before = self.told.swap(free, Ordering::Relaxed);
+        // Whoever has used it: what was drawn for this member's own work counts twice until it is added up again.
+        let less = |left: u64| Some(left.saturating_sub(before.saturating_sub(free)));
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.doubt();
     }
 
     /// Something may have become smaller.
@@ -49,8 +63,7 @@ impl Allowance {
 impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The hub has told of the quota, or that there is none.
     pub fn quota_told(&self) {
-        self.allowance.is_limited.store(self.replica.lock().quota().is_some(), Ordering::Relaxed);
-        self.allowance.doubt();
+        self.allowance.told(self.replica.lock().quota());
     }
 
     /// Tells whether there is a quota. What the kernel writes by itself would pass it unseen.

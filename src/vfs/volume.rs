@@ -57,7 +57,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
 impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub fn new(replica: Replica<S>, files: F, host: Box<dyn Host>, settings: Settings) -> Volume<S, F> {
         Volume {
-            allowance: Allowance::new(replica.quota().is_some()),
+            allowance: Allowance::new(replica.quota()),
             replica: Mutex::new(replica),
             files,
             host,

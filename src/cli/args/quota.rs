@@ -1,6 +1,7 @@
 //! Arguments of `fl0wfs hub quota`.
 
 use super::hub::{DataArg, space_name};
+use crate::member::options::read_size;
 use crate::model::SpaceName;
 use clap::{Args, Subcommand};
 
@@ -57,22 +58,7 @@ fn limit(text: &str) -> Result<Limit, String> {
         return Ok(Limit(None));
     }
     let bad = || format!("{text:?} is no size; write it as in 500M, 20G or 1T, or off");
-    size(text).map(|bytes| Limit(Some(bytes))).ok_or_else(bad)
-}
-
-/// Reads bytes, or a number and a unit, each 1024 times the one before; as `-o cache-size` takes them.
-fn size(text: &str) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        "t" | "tib" => 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+    read_size(text).map(|bytes| Limit(Some(bytes))).ok_or_else(bad)
 }
 
 #[cfg(test)]

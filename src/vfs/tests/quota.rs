@@ -96,9 +96,14 @@ fn what_the_hub_tells_counts_at_once_and_is_kept() {
     let fixture = limited(100 * KIB, 100 * KIB);
     assert!(is_over(write(&fixture, "a", 1)));
     tell(&fixture, 200 * KIB, 100 * KIB);
-    write(&fixture, "a", 50 * KIB).unwrap();
+    write(&fixture, "a", 10 * KIB).unwrap();
+    // Somebody else was quicker.
+    tell(&fixture, 200 * KIB, 160 * KIB);
+    assert!(is_over(write(&fixture, "b", 31 * KIB)));
+    tell(&fixture, 200 * KIB, 100 * KIB);
+    write(&fixture, "b", 40 * KIB).unwrap();
     let after = fixture.after_crash();
     assert_eq!(after.volume.quota(), Some(Quota { limit_bytes: 200 * KIB, used_bytes: 150 * KIB }));
-    assert!(is_over(write(&after, "b", 51 * KIB)));
-    write(&after, "c", 50 * KIB).unwrap();
+    assert!(is_over(write(&after, "c", 51 * KIB)));
+    write(&after, "d", 50 * KIB).unwrap();
 }
