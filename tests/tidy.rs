@@ -26,7 +26,7 @@ const BELOW_THE_LINE: usize = 4;
 
 const LINES_MAX: usize = 400;
 /// Files that may be longer, and how long.
-const LONGER_FILES: [(&str, usize); 1] = [("src/fuse/adapter.rs", 800)];
+const LONGER_FILES: [(&str, usize); 1] = [("src/fuse/adapter.rs", 680)];
 const FUNCTION_LINES_MAX: usize = 70;
 const LEFTOVERS: [&str; 6] = ["todo!", "unimplemented!", "dbg!", "FIXME", "XXX", "#[ignore"];
 const NOT_MODULE_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "types"];

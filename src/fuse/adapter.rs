@@ -1,5 +1,6 @@
 //! fuser's calls, one by one, in terms of a volume.
 
+use super::agreement::{IO_BYTES_MAX, agree};
 use super::backings::Backings;
 use super::convert::{
     allocation, attributes, caller, errno, file_type, ino, maker, mode_bits, no_such_name, open_mode,
@@ -7,19 +8,23 @@ use super::convert::{
 };
 use super::executing::is_executed;
 use super::opening::{Entered, Opening, Way};
+use super::replies::{
+    GENERATION, TTL, attributes_ttl, fill, reply_attributes, reply_empty, reply_entry, reply_staged,
+    reply_staged_attributes, reply_staged_empty, reply_written, reply_xattr,
+};
 use super::watch::Stage;
 use crate::model::{Body, Kind, Name};
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use crate::vfs::{
-    Change, ContentFiles, Entry, FileId, NewNode, OpenMode, RenameMode, Seek, SetAttributes, Stat, VfsError,
-    Volume, is_acl,
+    Change, ContentFiles, FileId, NewNode, OpenMode, RenameMode, Seek, SetAttributes, VfsError, Volume,
+    is_acl,
 };
 use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, Notifier, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
-    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, Errno, FileAttr, FileHandle, Filesystem, FopenFlags, INodeNo,
+    KernelConfig, LockOwner, Notifier, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs,
+    ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -30,31 +35,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-/// What the kernel knows stays true until we say otherwise, so it may keep it for long.
-const TTL: Duration = Duration::from_secs(3600);
-/// As long as that for times of a file that the kernel writes by itself: it notes none for stores to mapped memory.
-const UNSEEN_TTL: Duration = Duration::from_secs(1);
-/// The largest read, write and read-ahead, in bytes.
-pub(super) const IO_BYTES_MAX: u32 = 1024 * 1024;
-/// Requests the kernel may have under way that nobody waits for: read-ahead, releases.
-const BACKGROUND_REQUESTS_MAX: u16 = 64;
 /// Entries of a directory taken at a time.
 const ENTRIES: usize = 64;
-/// An inode number is never used for a second inode.
-const GENERATION: Generation = Generation(0);
-
-/// What we ask of the kernel. Each is asked for alone: one that is missing must not cost the others.
-const CAPABILITIES: [InitFlags; 9] = [
-    InitFlags::FUSE_NO_OPENDIR_SUPPORT,
-    InitFlags::FUSE_PARALLEL_DIROPS,
-    InitFlags::FUSE_DO_READDIRPLUS,
-    InitFlags::FUSE_READDIRPLUS_AUTO,
-    InitFlags::FUSE_HANDLE_KILLPRIV_V2,
-    InitFlags::FUSE_CACHE_SYMLINKS,
-    InitFlags::FUSE_ATOMIC_O_TRUNC,
-    InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
-    InitFlags::FUSE_EXPLICIT_INVAL_DATA,
-];
 
 thread_local! {
     /// What a thread has read last.
@@ -90,12 +72,6 @@ where
     /// To be set once the kernel answers.
     pub(super) fn notifier(&self) -> Arc<OnceLock<Notifier>> {
         self.notifier.clone()
-    }
-
-    fn accept_passthrough(&self, config: &mut KernelConfig) -> bool {
-        self.opening.backings.is_some()
-            && config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok()
-            && config.set_max_stack_depth(1).is_ok()
     }
 
     /// Attributes alone: no lock is taken for that, so it may be done while the kernel waits for an answer.
@@ -179,89 +155,8 @@ where
     }
 }
 
-fn reply_entry(reply: ReplyEntry, ttl: Duration, entry: Result<Stat, VfsError>) {
-    match entry {
-        Ok(stat) => reply.entry_with_ttls(&attributes_ttl(&stat), &ttl, &attributes(&stat), GENERATION),
-        Err(error) => reply.error(errno(&error)),
-    }
-}
-
-/// What is on the stage is remembered for no time.
-fn reply_staged(reply: ReplyEntry, entry: Result<FileAttr, Errno>) {
-    match entry {
-        Ok(attributes) => reply.entry(&Duration::ZERO, &attributes, GENERATION),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-fn reply_staged_attributes(reply: ReplyAttr, staged: Result<FileAttr, Errno>) {
-    match staged {
-        Ok(attributes) => reply.attr(&Duration::ZERO, &attributes),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-fn reply_staged_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
-    match done {
-        Ok(()) => reply.ok(),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-fn reply_attributes(reply: ReplyAttr, stat: Result<Stat, VfsError>) {
-    match stat {
-        Ok(stat) => reply.attr(&attributes_ttl(&stat), &attributes(&stat)),
-        Err(error) => reply.error(errno(&error)),
-    }
-}
-
-fn reply_empty(reply: ReplyEmpty, done: Result<(), VfsError>) {
-    match done {
-        Ok(()) => reply.ok(),
-        Err(error) => reply.error(errno(&error)),
-    }
-}
-
-fn reply_written(reply: ReplyWrite, written: Result<u64, VfsError>) {
-    match written {
-        Ok(bytes) => reply.written(u32::try_from(bytes).unwrap_or(u32::MAX)),
-        Err(error) => reply.error(errno(&error)),
-    }
-}
-
-/// POSIX: a buffer of no size asks how large it must be.
-fn reply_xattr(reply: ReplyXattr, value: Result<Vec<u8>, VfsError>, size: u32) {
-    match value {
-        Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
-        Ok(value) if value.len() > size as usize => reply.error(errno(&VfsError::BufferTooSmall)),
-        Ok(value) => reply.data(&value),
-        Err(error) => reply.error(errno(&error)),
-    }
-}
-
-/// How long the kernel may believe attributes.
-fn attributes_ttl(stat: &Stat) -> Duration {
-    if stat.changes_unseen { UNSEEN_TTL } else { TTL }
-}
-
 fn id(handle: FileHandle) -> FileId {
     FileId(handle.0)
-}
-
-/// Adds entries to a listing until the kernel's buffer is full.
-fn fill(
-    mut cookie: u64,
-    list: impl Fn(u64) -> Result<Vec<Entry>, VfsError>,
-    mut add: impl FnMut(&Entry) -> bool,
-) -> Result<(), VfsError> {
-    loop {
-        let entries = list(cookie)?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        cookie = last.cookie;
-        if entries.iter().any(&mut add) {
-            return Ok(());
-        }
-    }
 }
 
 impl<S, F> Filesystem for Adapter<S, F>
@@ -270,22 +165,9 @@ where
     F: ContentFiles + 'static,
 {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        for capability in CAPABILITIES {
-            if config.add_capabilities(capability).is_err() {
-                tracing::debug!(?capability, "not offered by this kernel");
-                self.opens_directories |= capability == InitFlags::FUSE_NO_OPENDIR_SUPPORT;
-            }
-        }
-        // Order: who keeps lists must know the umask, so that a default list can take its place.
-        let lists = [InitFlags::FUSE_POSIX_ACL, InitFlags::FUSE_DONT_MASK];
-        if self.volume.keeps_owners() && !lists.iter().all(|it| config.add_capabilities(*it).is_ok()) {
-            tracing::debug!("this kernel keeps no access control lists");
-        }
-        // Each of these answers with the nearest value that it would take; the kernel's own is fine then.
-        let _ = config.set_max_write(IO_BYTES_MAX);
-        let _ = config.set_max_readahead(IO_BYTES_MAX);
-        let _ = config.set_max_background(BACKGROUND_REQUESTS_MAX);
-        self.volume.allow_passage(self.accept_passthrough(config));
+        let agreed = agree(config, self.volume.keeps_owners(), self.opening.backings.is_some());
+        self.opens_directories = agreed.opens_directories;
+        self.volume.allow_passage(agreed.passes);
         Ok(())
     }
 

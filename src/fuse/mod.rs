@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "an edge: threads, clocks and the mount program belong here")]
 
 mod adapter;
+mod agreement;
 mod attach;
 mod backings;
 mod conversation;
@@ -18,6 +19,7 @@ mod invalidate;
 mod mount;
 mod opening;
 mod receiving;
+mod replies;
 pub mod watch;
 
 pub use adapter::Adapter;

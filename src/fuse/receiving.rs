@@ -9,7 +9,7 @@
 //! back page by page as requests get longer. So whatever zeroed memory is large enough to receive a request gets pages
 //! at once, for as many bytes as a request has.
 
-use super::adapter::IO_BYTES_MAX;
+use super::agreement::IO_BYTES_MAX;
 use std::alloc::{GlobalAlloc, Layout};
 
 /// The longest request: a write, with what stands before its bytes; and the buffer need not begin with a page.

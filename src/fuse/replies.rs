@@ -1,0 +1,94 @@
+//! Answers to the kernel's requests, in fuser's terms, and for how long the kernel may believe them.
+
+use super::convert::{attributes, errno};
+use crate::vfs::{Entry, Stat, VfsError};
+use fuser::{Errno, FileAttr, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr};
+use std::time::Duration;
+
+/// What the kernel knows stays true until we say otherwise, so it may keep it for long.
+pub(super) const TTL: Duration = Duration::from_secs(3600);
+/// As long as that for times of a file that the kernel writes by itself: it notes none for stores to mapped memory.
+pub(super) const UNSEEN_TTL: Duration = Duration::from_secs(1);
+/// An inode number is never used for a second inode.
+pub(super) const GENERATION: Generation = Generation(0);
+
+pub(super) fn reply_entry(reply: ReplyEntry, ttl: Duration, entry: Result<Stat, VfsError>) {
+    match entry {
+        Ok(stat) => reply.entry_with_ttls(&attributes_ttl(&stat), &ttl, &attributes(&stat), GENERATION),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// What is on the stage is remembered for no time.
+pub(super) fn reply_staged(reply: ReplyEntry, entry: Result<FileAttr, Errno>) {
+    match entry {
+        Ok(attributes) => reply.entry(&Duration::ZERO, &attributes, GENERATION),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+pub(super) fn reply_staged_attributes(reply: ReplyAttr, staged: Result<FileAttr, Errno>) {
+    match staged {
+        Ok(attributes) => reply.attr(&Duration::ZERO, &attributes),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+pub(super) fn reply_staged_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+pub(super) fn reply_attributes(reply: ReplyAttr, stat: Result<Stat, VfsError>) {
+    match stat {
+        Ok(stat) => reply.attr(&attributes_ttl(&stat), &attributes(&stat)),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+pub(super) fn reply_empty(reply: ReplyEmpty, done: Result<(), VfsError>) {
+    match done {
+        Ok(()) => reply.ok(),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+pub(super) fn reply_written(reply: ReplyWrite, written: Result<u64, VfsError>) {
+    match written {
+        Ok(bytes) => reply.written(u32::try_from(bytes).unwrap_or(u32::MAX)),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// POSIX: a buffer of no size asks how large it must be.
+pub(super) fn reply_xattr(reply: ReplyXattr, value: Result<Vec<u8>, VfsError>, size: u32) {
+    match value {
+        Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        Ok(value) if value.len() > size as usize => reply.error(errno(&VfsError::BufferTooSmall)),
+        Ok(value) => reply.data(&value),
+        Err(error) => reply.error(errno(&error)),
+    }
+}
+
+/// How long the kernel may believe attributes.
+pub(super) fn attributes_ttl(stat: &Stat) -> Duration {
+    if stat.changes_unseen { UNSEEN_TTL } else { TTL }
+}
+
+/// Adds entries to a listing until the kernel's buffer is full.
+pub(super) fn fill(
+    mut cookie: u64,
+    list: impl Fn(u64) -> Result<Vec<Entry>, VfsError>,
+    mut add: impl FnMut(&Entry) -> bool,
+) -> Result<(), VfsError> {
+    loop {
+        let entries = list(cookie)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        cookie = last.cookie;
+        if entries.iter().any(&mut add) {
+            return Ok(());
+        }
+    }
+}
