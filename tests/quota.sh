@@ -76,6 +76,15 @@ mkdir "$A/directory" && ln "$A/third" "$A/directory/again" && mv "$A/second" "$A
 expect 0 fl a status "$A"
 said "used up"
 
+step "a file that is open to be read first is held to it as well"
+head -c 250K /dev/urandom >"$A/directory/again" || fail "a file could not be made shorter"
+exec {READER}<"$A/third"
+write "$A/fifth" 48 || fail "what fits was not written"
+same "$(head -c 4K /dev/zero 2>/dev/null | dd of="$A/third" oflag=append conv=notrunc status=none 2>&1 | grep -c 'quota exceeded')" 1
+exec {READER}<&-
+rm "$A/fifth"
+head -c 300K /dev/urandom >"$A/third" || fail "what fits was not written"
+
 step "truncation, reservation and copies are held to it as well; what is there can be written over"
 same "$(truncate -s 2M "$A/third" 2>&1 | grep -c 'quota exceeded')" 1
 same "$(fallocate -l 2M "$A/third" 2>&1 | grep -c 'quota exceeded')" 1

@@ -118,6 +118,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         open.flushed.store(false, Ordering::Relaxed);
         self.check_quota(open, &file, size)?;
         file.set_len(size)?;
+        self.allowance.doubt();
         // POSIX: a truncation that changes nothing is a change all the same.
         set_mtime(&file, now())
     }

@@ -7,8 +7,8 @@
 //! Invariant: before content changes, a dirty mark is in the store; only a capture clears it. What a capture
 //! takes is what the file held at one moment, never half of a write.
 //!
-//! Lock order: an inode's way, its gate, an inode's content, the replica; the open table and the orphans are leaves,
-//! held for no longer than a look-up. Nothing but the gate is held while content is waited for.
+//! Lock order: an inode's way, its gate, a quota's sum, an inode's content, the replica; the open table and the orphans
+//! are leaves, held for no longer than a look-up. Nothing but the gate is held while content is waited for.
 //!
 //! This layer checks no permissions (the kernel does), talks to no kernel and no network, and keeps no locks of
 //! applications.

@@ -130,6 +130,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     pub(super) fn enter(&self, open: &OpenInode, mode: OpenMode) -> Result<bool, VfsError> {
         let mut way = open.passage.way.lock();
         let passes = if way.handles == 0 { self.may_pass(open, mode) } else { way.passes };
+        if passes && mode.write {
+            self.check_any_growth(open)?;
+        }
         if passes {
             self.count_in(open, mode)?;
         }
@@ -139,6 +142,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     fn may_pass(&self, open: &OpenInode, mode: OpenMode) -> bool {
         if !self.passes.load(Ordering::SeqCst) || self.orphans.get(open.ino).is_some() {
+            return false;
+        }
+        // Nor by a handle to read: all that come after it go the same way.
+        if self.is_limited() {
             return false;
         }
         // A direct write may be under way for long after it was stamped.
@@ -152,7 +159,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         match mode.write {
             false => size_of(&attributes.row) > READ_AT_ONCE_BYTES && self.backing_number(open.ino).is_some(),
-            true => self.has_room() && !self.is_limited() && !self.much_is_held(open.ino, &attributes.row),
+            true => self.has_room() && !self.much_is_held(open.ino, &attributes.row),
         }
     }
 

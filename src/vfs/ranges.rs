@@ -5,6 +5,7 @@ use super::handles::FileId;
 use super::host::ContentFiles;
 use super::piecewise::seek_in_pieces;
 use super::prepare::Keep;
+use super::quota::LIMITED_COPY_BYTES_MAX;
 use super::settings::Caller;
 use super::volume::Volume;
 use crate::sync::Store;
@@ -117,7 +118,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             let target_file = self.prepare(&target.open, Keep::Content)?;
             let (mut from_offset, mut to_offset) = (from_offset, to_offset);
             let source_left = source_file.metadata()?.len().saturating_sub(from_offset);
-            let length = length.min(COPY_BYTES_MAX).min(source_left);
+            let most = if self.is_limited() { LIMITED_COPY_BYTES_MAX } else { COPY_BYTES_MAX };
+            let length = length.min(most).min(source_left);
+            if length == 0 {
+                return Ok(0);
+            }
             self.check_quota(&target.open, &target_file, to_offset.saturating_add(length))?;
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             rustix::fs::copy_file_range(

@@ -54,6 +54,7 @@ pub use local::Makings;
 pub use merging::{Contents, Gathered, NoContents, manifest_of};
 pub use presence::{Asked, Facts, Fetching, NodeStanding, Pinned, Residence, Stays, why_it_stays};
 pub use proof::Unproven;
+pub use quota::{QuotaStanding, Uncaptured};
 pub use records::{Backing, Identity, Ino, Inode, Parked, content_of};
 pub use resolution::{Choice, Question, Refusal, Seen};
 pub use resolve::{NewContent, Resolution, Subject};
