@@ -42,6 +42,11 @@ create_space
 OPTIONS[b]=passthrough=off
 start_members a b
 
+step "a directory without a hub is named, and stays as it is"
+expect 1 "$FL0WFS" hub quota list --data "$WORK/nowhere"
+said "there is no hub's data in $WORK/nowhere"
+[ ! -e "$WORK/nowhere" ] || fail "asking has made $WORK/nowhere"
+
 step "without a quota the disk is the limit"
 same "$(hub quota list)" "$SPACE  off"
 same "$(limit_of a)" null

@@ -2,7 +2,7 @@
 
 use super::args::{DataArg, DecisionArgs, GuardCommand};
 use super::failure::{CliError, Exit};
-use super::hub::{ask, unexpected};
+use super::hub::{ask, named_or_all, unexpected};
 use super::output;
 use super::text;
 use crate::hub::{AdminRequest, AdminResponse, GuardReport, GuardRequest};
@@ -32,14 +32,7 @@ fn tell(space: SpaceName, request: GuardRequest, data: &DataArg) -> Result<Exit,
 }
 
 fn list(space: Option<SpaceName>, as_json: bool, data: &DataArg) -> Result<Exit, CliError> {
-    let spaces = match space {
-        Some(space) => vec![space],
-        None => match ask(data, AdminRequest::SpaceList)? {
-            AdminResponse::Spaces(rows) => rows.into_iter().map(|row| row.name).collect(),
-            other => return Err(unexpected(&other)),
-        },
-    };
-    for space in spaces {
+    for space in named_or_all(space, data)? {
         let request = AdminRequest::Guard { space: space.clone(), request: GuardRequest::List };
         match ask(data, request)? {
             AdminResponse::Guard(report) => {

@@ -12,6 +12,7 @@ use super::text;
 use super::verify;
 use crate::hub::{AdminRequest, AdminResponse, DEFAULT_PORT, ServeOptions, SpaceRow, admin, serve};
 use crate::member::config::Home;
+use crate::model::SpaceName;
 use crate::sync::hub::Rate;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -81,7 +82,27 @@ fn directory(data: &DataArg) -> Result<PathBuf, CliError> {
 }
 
 pub(super) fn ask(data: &DataArg, request: AdminRequest) -> Result<AdminResponse, CliError> {
-    Ok(admin(&directory(data)?, request)?)
+    let directory = directory(data)?;
+    // Whoever only asks, or has mistyped the directory, makes no hub.
+    if !matches!(request, AdminRequest::SpaceCreate { .. }) && !directory.exists() {
+        return Err(CliError::Answered {
+            message: format!("there is no hub's data in {}", directory.display()),
+            hint: Some("--data says where it is; `fl0wfs hub space create` makes one there".into()),
+            exit: Exit::Failed,
+        });
+    }
+    Ok(admin(&directory, request)?)
+}
+
+/// The space that was named, or all there are.
+pub(super) fn named_or_all(space: Option<SpaceName>, data: &DataArg) -> Result<Vec<SpaceName>, CliError> {
+    match space {
+        Some(space) => Ok(vec![space]),
+        None => match ask(data, AdminRequest::SpaceList)? {
+            AdminResponse::Spaces(rows) => Ok(rows.into_iter().map(|row| row.name).collect()),
+            other => Err(unexpected(&other)),
+        },
+    }
 }
 
 pub(super) fn unexpected(response: &AdminResponse) -> CliError {

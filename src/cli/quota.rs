@@ -2,7 +2,7 @@
 
 use super::args::{DataArg, QuotaCommand};
 use super::failure::{CliError, Exit};
-use super::hub::{ask, unexpected};
+use super::hub::{ask, named_or_all, unexpected};
 use super::output;
 use super::text;
 use crate::hub::{AdminRequest, AdminResponse, QuotaRequest};
@@ -24,14 +24,7 @@ fn set(space: SpaceName, limit: Option<u64>, data: &DataArg) -> Result<Exit, Cli
 }
 
 fn list(space: Option<SpaceName>, as_json: bool, data: &DataArg) -> Result<Exit, CliError> {
-    let spaces = match space {
-        Some(space) => vec![space],
-        None => match ask(data, AdminRequest::SpaceList)? {
-            AdminResponse::Spaces(rows) => rows.into_iter().map(|row| row.name).collect(),
-            other => return Err(unexpected(&other)),
-        },
-    };
-    for space in spaces {
+    for space in named_or_all(space, data)? {
         let request = AdminRequest::Quota { space: space.clone(), request: QuotaRequest::Show };
         match ask(data, request)? {
             AdminResponse::Quota(quota) => output::line(&line(&space, quota, as_json))?,
