@@ -1,8 +1,9 @@
 //! Looking at all that a space keeps: its log, the rows that follow from it, and every chunk of every content.
 //!
 //! The log is applied again from its start, to a store of its own that is removed afterwards, and what comes of it is
-//! compared with what is kept; so is what a quota counts with what files come to. Contents are those that the log names, so that no damaged row hides a missing chunk.
-//! Memory is that store's and what is wrong, a bounded part of which is listed.
+//! compared with what is kept; so is what a quota counts with what files come to. Contents are those that the log
+//! names, so that no damaged row hides a missing chunk. Memory is that store's and what is wrong, a bounded part of
+//! which is listed.
 //! Missing or damaged chunks can be asked of connected members; nothing else is repaired: rows can be made anew from
 //! the log, but whoever finds them other than they should be wants to know why.
 

@@ -227,7 +227,7 @@ impl Driver {
                 SessionOutput::Wait => self.shared.wait_a_while(self.conversation),
                 SessionOutput::Wanted { id, wanted } => self.shared.bring(self.conversation, id, wanted),
                 SessionOutput::Role(role) => self.shared.role_changed(role),
-                SessionOutput::Quota(_) => self.shared.volume().quota_told(),
+                SessionOutput::Quota => self.shared.volume().quota_told(),
             }
         }
     }

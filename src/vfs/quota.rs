@@ -32,7 +32,7 @@ pub(super) const LIMITED_COPY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Allowance {
     is_limited: AtomicBool,
-    /// What the hub told last, in bytes.
+    /// What may be added by what the hub told last, in bytes.
     told: AtomicU64,
     /// In bytes.
     left: AtomicU64,

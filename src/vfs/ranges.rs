@@ -117,9 +117,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             let _gate = target.open.gate.read();
             let target_file = self.prepare(&target.open, Keep::Content)?;
             let (mut from_offset, mut to_offset) = (from_offset, to_offset);
-            let source_left = source_file.metadata()?.len().saturating_sub(from_offset);
-            let most = if self.is_limited() { LIMITED_COPY_BYTES_MAX } else { COPY_BYTES_MAX };
-            let length = length.min(most).min(source_left);
+            // What is not there to be copied makes nothing longer.
+            let most = match self.is_limited() {
+                true => source_file.metadata()?.len().saturating_sub(from_offset).min(LIMITED_COPY_BYTES_MAX),
+                false => COPY_BYTES_MAX,
+            };
+            let length = length.min(most);
             if length == 0 {
                 return Ok(0);
             }

@@ -40,9 +40,9 @@ pub enum QuotaCommand {
 
 const SET_EXAMPLE: &str = "\
 Counted are the sizes of the files that are there, each once however many names it has, and holes like anything else; \
-earlier versions count nothing. What would come to more cannot be written on any member: programs are told that the disk \
-quota is exceeded. What was written offline, or at the same moment elsewhere, is taken though it comes to more. There is \
-no quota unless one is set.
+earlier versions count nothing. What would come to more cannot be written on any member: programs are told that the \
+disk quota is exceeded. What was written offline, or at the same moment elsewhere, is brought back from history or no \
+longer ignored, is taken though it comes to more. There is no quota unless one is set.
 
 Example:
   fl0wfs hub quota set notes 20G

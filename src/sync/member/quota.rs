@@ -1,7 +1,7 @@
 //! What local work adds to the space, beside what the hub counts.
 
 use super::base::kept;
-use super::keys::Slot;
+use super::keys::{self, Slot};
 use super::records::Ino;
 use super::session::SessionOutput;
 use super::state::{Replica, Work};
@@ -75,9 +75,13 @@ fn length_of(row: &[u8]) -> u64 {
 }
 
 impl<S: Store> Work<'_, S> {
+    /// Every welcome tells it once more: what is known already is neither written nor passed on.
     pub fn save_quota(&mut self, quota: Option<Quota>) {
-        self.txn.set(super::keys::meta("quota"), quota.as_ref().map(encode));
+        if quota == self.state.quota {
+            return;
+        }
+        self.txn.set(keys::meta("quota"), quota.as_ref().map(encode));
         self.state.quota = quota;
-        self.effects.outputs.push(SessionOutput::Quota(quota));
+        self.effects.outputs.push(SessionOutput::Quota);
     }
 }

@@ -10,7 +10,7 @@ use super::merging::Contents;
 use super::records::Identity;
 use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{
-    ChunkId, CommitNumber, Digest, MemberNumber, NodeId, Quota, Role, Sequence, SpaceName, Timestamp,
+    ChunkId, CommitNumber, Digest, MemberNumber, NodeId, Role, Sequence, SpaceName, Timestamp,
 };
 use crate::sync::kv::{Durability, Store};
 use crate::wire::{
@@ -50,8 +50,8 @@ pub enum SessionOutput {
     /// The hub asks to wait before the sealed commit is sent again.
     Wait,
     Role(Role),
-    /// Limit or use of the space's quota are others.
-    Quota(Option<Quota>),
+    /// [`Replica::quota`] is another one.
+    Quota,
     /// The hub has lost chunks that these nodes have or had.
     Wanted {
         id: u64,

@@ -174,7 +174,7 @@ impl Member {
                 SessionOutput::Wait => self.todo.wait = true,
                 SessionOutput::Barrier { .. }
                 | SessionOutput::Role(_)
-                | SessionOutput::Quota(_)
+                | SessionOutput::Quota
                 | SessionOutput::Wanted { .. } => {}
             }
         }
