@@ -7,10 +7,11 @@ use super::convert::{
     rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
 use super::executing::is_executed;
+use super::nearness::{before_answer, run_anywhere};
 use super::opening::{Entered, Opening, Way};
 use super::replies::{
-    GENERATION, TTL, attributes_ttl, fill, reply_attributes, reply_empty, reply_entry, reply_staged,
-    reply_staged_attributes, reply_staged_empty, reply_written, reply_xattr,
+    GENERATION, TTL, attributes_ttl, fill, reply_attributes, reply_data, reply_empty, reply_entry,
+    reply_staged, reply_staged_attributes, reply_staged_empty, reply_written, reply_xattr,
 };
 use super::watch::Stage;
 use crate::model::{Body, Kind, Name};
@@ -149,7 +150,10 @@ where
     fn in_a_thread(&self, work: impl FnOnce(&Volume<S, F>) + Send + 'static) {
         let volume = self.volume.clone();
         // Where no thread can be had the reply is dropped, and fuser answers with an error for us.
-        if let Err(error) = thread::Builder::new().name("await-content".into()).spawn(move || work(&volume)) {
+        if let Err(error) = thread::Builder::new().name("await-content".into()).spawn(move || {
+            run_anywhere();
+            work(&volume);
+        }) {
             tracing::warn!(%error, "a request that must wait for content was refused");
         }
     }
@@ -181,6 +185,7 @@ where
         match entry {
             // The kernel may remember that there is nothing, as long as the directory is there.
             Err(VfsError::NotFound) if self.volume.is_live(ino(parent)) => {
+                before_answer();
                 reply.entry(&ttl, &no_such_name(), GENERATION);
             }
             entry => reply_entry(reply, ttl, entry),
@@ -233,10 +238,7 @@ where
     }
 
     fn readlink(&self, _request: &Request, number: INodeNo, reply: ReplyData) {
-        match self.volume.read_link(ino(number)) {
-            Ok(target) => reply.data(&target),
-            Err(error) => reply.error(errno(&error)),
-        }
+        reply_data(reply, self.volume.read_link(ino(number)).as_deref());
     }
 
     fn mknod(
@@ -433,10 +435,8 @@ where
                 // It grows once: memory that is new with every read costs more than the reading.
                 let wanted = size.min(IO_BYTES_MAX) as usize;
                 buffer.resize(buffer.len().max(wanted), 0);
-                match volume.read(id(handle), offset, &mut buffer[..wanted]) {
-                    Ok(bytes) => reply.data(&buffer[..bytes]),
-                    Err(error) => reply.error(errno(&error)),
-                }
+                let read = volume.read(id(handle), offset, &mut buffer[..wanted]);
+                reply_data(reply, read.as_ref().map(|&bytes| &buffer[..bytes]));
             });
         };
         match self.volume.must_wait_to_read(ino(number), offset, size.into()) {
@@ -533,6 +533,7 @@ where
             let name = OsStr::from_bytes(&entry.name);
             reply.add(INodeNo(entry.ino.0), entry.cookie, file_type(entry.file_type), name)
         });
+        before_answer();
         match filled {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(errno(&error)),
@@ -555,6 +556,7 @@ where
             let ttl = self.entry_ttl(number, name).min(attributes_ttl(&stat));
             reply.add(INodeNo(entry.ino.0), entry.cookie, name, &ttl, &attributes(&stat), GENERATION)
         });
+        before_answer();
         match filled {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(errno(&error)),

@@ -10,6 +10,7 @@
 
 use super::adapter::Adapter;
 use super::mount::MountOptions;
+use super::nearness::Served;
 use crate::sync::Store;
 use crate::vfs::{ContentFiles, Ledger, LedgerKind};
 use fuser::Session;
@@ -43,11 +44,11 @@ pub struct Device {
 /// # Errors
 /// Those of the device; `InvalidData` where the kernel says what is no INIT, or the ledger has none.
 pub(super) fn begin<S, F>(
-    adapter: Adapter<S, F>,
+    served: Served<Adapter<S, F>>,
     device: &Device,
     options: &MountOptions,
     ledger: &Ledger,
-) -> io::Result<Session<Adapter<S, F>>>
+) -> io::Result<Session<Served<Adapter<S, F>>>>
 where
     S: Store + Send + 'static,
     F: ContentFiles + 'static,
@@ -62,7 +63,7 @@ where
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     write(&ours, &init)?;
-    let session = Session::from_fd(adapter, theirs, options.acl(), options.config())?;
+    let session = Session::from_fd(served, theirs, options.acl(), options.config())?;
     let answer = receive(ours.as_fd())?;
     if !resumed {
         write(device, &answer)?;

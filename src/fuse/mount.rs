@@ -4,10 +4,12 @@ use super::adapter::Adapter;
 use super::attach::{attach, detach};
 use super::backings::Backings;
 use super::conversation::{self, Device};
+use super::nearness::{Nearness, Served};
 use super::watch::{Held, Stage};
 use crate::sync::Store;
 use crate::vfs::{ContentFiles, Volume};
 use fuser::{BackgroundSession, Config, Notifier, SessionACL};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -146,7 +148,10 @@ where
         .map(|device| Backings::new(device, volume.ledger(), |ino| volume.passing_handles(ino)));
     let adapter = Adapter::new(volume.clone(), stage, backings);
     let notifier = adapter.notifier();
-    let session = conversation::begin(adapter, &device, options, volume.ledger())?;
+    let nearness = Arc::new(Nearness::new());
+    let served = Served::new(adapter, nearness.clone());
+    let session = conversation::begin(served, &device, options, volume.ledger())?;
+    look_after(nearness, device.device.try_clone()?)?;
     // Nobody else sets it.
     let _ = notifier.set(session.notifier());
     let session = ManuallyDrop::new(session.spawn()?);
@@ -155,6 +160,18 @@ where
         return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel has no passthrough"));
     }
     Ok(Mount { session, device: device.device, directory })
+}
+
+/// Watches that whoever serves alone goes on serving.
+fn look_after(nearness: Arc<Nearness>, device: OwnedFd) -> io::Result<()> {
+    let is_asked = move || {
+        let mut looked_at = [PollFd::new(&device, PollFlags::IN)];
+        // Where it cannot be told somebody may wait.
+        poll(&mut looked_at, Some(&Timespec::default())).is_err()
+            || looked_at[0].revents() != PollFlags::empty()
+    };
+    thread::Builder::new().name("nearness".into()).spawn(move || nearness.watch(is_asked))?;
+    Ok(())
 }
 
 impl Mount {

@@ -1,6 +1,7 @@
 //! How an open file is answered: by the daemon for all that is read and written, or with a file that the kernel uses.
 
 use super::backings::Backings;
+use super::nearness::before_answer;
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use crate::vfs::{ContentFiles, FileId, LedgerKind, OpenMode, RequestId, VfsError, Volume};
@@ -94,6 +95,7 @@ impl<S: Store, F: ContentFiles> Opening<S, F> {
     ) {
         let (handle, flags) = (FileHandle(file.0), self.flags(mode, way));
         let Entered { attributes, ttl, generation } = entry;
+        before_answer();
         match way {
             Way::Daemon => reply.created(&ttl, &attributes, generation, handle, flags),
             Way::Kernel(id) => {
@@ -106,6 +108,7 @@ impl<S: Store, F: ContentFiles> Opening<S, F> {
     }
 
     pub fn reply(&self, reply: ReplyOpen, file: FileId, mode: OpenMode, way: Way) {
+        before_answer();
         let (handle, flags) = (FileHandle(file.0), self.flags(mode, way));
         match way {
             Way::Daemon => reply.opened(handle, flags),

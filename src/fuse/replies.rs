@@ -1,8 +1,11 @@
 //! Answers to the kernel's requests, in fuser's terms, and for how long the kernel may believe them.
 
 use super::convert::{attributes, errno};
+use super::nearness::before_answer;
 use crate::vfs::{Entry, Stat, VfsError};
-use fuser::{Errno, FileAttr, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr};
+use fuser::{
+    Errno, FileAttr, Generation, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr,
+};
 use std::time::Duration;
 
 /// What the kernel knows stays true until we say otherwise, so it may keep it for long.
@@ -13,6 +16,7 @@ pub(super) const UNSEEN_TTL: Duration = Duration::from_secs(1);
 pub(super) const GENERATION: Generation = Generation(0);
 
 pub(super) fn reply_entry(reply: ReplyEntry, ttl: Duration, entry: Result<Stat, VfsError>) {
+    before_answer();
     match entry {
         Ok(stat) => reply.entry_with_ttls(&attributes_ttl(&stat), &ttl, &attributes(&stat), GENERATION),
         Err(error) => reply.error(errno(&error)),
@@ -42,13 +46,23 @@ pub(super) fn reply_staged_empty(reply: ReplyEmpty, done: Result<(), Errno>) {
 }
 
 pub(super) fn reply_attributes(reply: ReplyAttr, stat: Result<Stat, VfsError>) {
+    before_answer();
     match stat {
         Ok(stat) => reply.attr(&attributes_ttl(&stat), &attributes(&stat)),
         Err(error) => reply.error(errno(&error)),
     }
 }
 
+pub(super) fn reply_data(reply: ReplyData, bytes: Result<&[u8], &VfsError>) {
+    before_answer();
+    match bytes {
+        Ok(bytes) => reply.data(bytes),
+        Err(error) => reply.error(errno(error)),
+    }
+}
+
 pub(super) fn reply_empty(reply: ReplyEmpty, done: Result<(), VfsError>) {
+    before_answer();
     match done {
         Ok(()) => reply.ok(),
         Err(error) => reply.error(errno(&error)),
@@ -56,6 +70,7 @@ pub(super) fn reply_empty(reply: ReplyEmpty, done: Result<(), VfsError>) {
 }
 
 pub(super) fn reply_written(reply: ReplyWrite, written: Result<u64, VfsError>) {
+    before_answer();
     match written {
         Ok(bytes) => reply.written(u32::try_from(bytes).unwrap_or(u32::MAX)),
         Err(error) => reply.error(errno(&error)),
@@ -64,6 +79,7 @@ pub(super) fn reply_written(reply: ReplyWrite, written: Result<u64, VfsError>) {
 
 /// POSIX: a buffer of no size asks how large it must be.
 pub(super) fn reply_xattr(reply: ReplyXattr, value: Result<Vec<u8>, VfsError>, size: u32) {
+    before_answer();
     match value {
         Ok(value) if size == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
         Ok(value) if value.len() > size as usize => reply.error(errno(&VfsError::BufferTooSmall)),

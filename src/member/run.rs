@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 
 /// Events waiting for the driver.
 const EVENTS_MAX: usize = 64;
@@ -92,7 +93,7 @@ pub struct Running {
     driver: thread::JoinHandle<()>,
     captures: thread::JoinHandle<()>,
     quiet: (std::sync::mpsc::Sender<()>, thread::JoinHandle<()>),
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     _state: StateDirectory,
 }
 
@@ -120,7 +121,7 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
     let abandoned = replica.remove_abandoned_but(|ino| in_use.inodes.contains(&ino));
     abandoned.map_err(|error| WriteError::Failed(error.to_string()))?;
     remove_nameless(&files, &replica, &in_use)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = runtime()?;
     let (events, received) = tokio::sync::mpsc::channel(EVENTS_MAX);
     let shared = Arc::new(Shared::new(
         options.remote.space.clone(),
@@ -210,6 +211,12 @@ impl Running {
         self.runtime.shutdown_timeout(Duration::from_secs(2));
         unmounted.map_err(MemberError::System)
     }
+}
+
+/// The threads of the network. Some are started by threads that serve the kernel, which may be bound to a processor.
+pub(super) fn runtime() -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().on_thread_start(fuse::run_anywhere).build()
 }
 
 pub(super) fn settings() -> Settings {

@@ -11,7 +11,7 @@ use super::link::{Conversation, LinkState};
 use super::past::{Ask, PastFailure, locate, read_log};
 use super::remote::Remote;
 use super::reserved::ReservedStore;
-use super::run::{MemberError, settings};
+use super::run::{MemberError, runtime, settings};
 use super::shared::{MemberHost, MemberVolume, Shared};
 use crate::fuse::{self, Mount};
 use crate::model::{MemberName, Sequence};
@@ -95,7 +95,7 @@ pub fn start(options: VisitOptions) -> Result<Visiting, VisitError> {
 }
 
 fn try_start(options: VisitOptions) -> Result<Visiting, VisitError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime();
     let runtime = runtime.map_err(MemberError::System)?;
     let dialer = Dialer::new(&options.identity);
     let (connection, silent) = runtime.block_on(greet(&dialer, &options.remote))?;
