@@ -7,7 +7,7 @@ use super::convert::{
     rename_mode, request_id, special_body, timestamp, xattr_mode,
 };
 use super::executing::is_executed;
-use super::nearness::{before_answer, run_anywhere};
+use super::nearness::{before_answer, before_thread, run_anywhere};
 use super::opening::{Entered, Opening, Way};
 use super::replies::{
     GENERATION, TTL, attributes_ttl, fill, reply_attributes, reply_data, reply_empty, reply_entry,
@@ -149,6 +149,7 @@ where
     /// Runs work that waits; the threads that serve the kernel must not.
     fn in_a_thread(&self, work: impl FnOnce(&Volume<S, F>) + Send + 'static) {
         let volume = self.volume.clone();
+        before_thread();
         // Where no thread can be had the reply is dropped, and fuser answers with an error for us.
         if let Err(error) = thread::Builder::new().name("await-content".into()).spawn(move || {
             run_anywhere();

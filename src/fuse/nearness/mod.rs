@@ -4,8 +4,8 @@
 //! with nothing to do. Each time that is an interrupt for a processor that sleeps, and most requests take less time
 //! than that, in a virtual machine by far. So while one thread asks, request after request, only one of ours, the
 //! leader, serves it, on the processor where it asks, and gives way as it answers: as an idle task for a moment, it
-//! lets the caller be woken where both are. It does not sleep then either, since the next request is there when it
-//! goes on.
+//! lets the caller be woken where both are. It mostly does not sleep then either, since the next request is there when
+//! it goes on.
 //!
 //! As soon as others ask, or bytes in bulk come, all threads serve wherever the scheduler wants them.
 //!
@@ -21,11 +21,11 @@ mod tests;
 pub use placing::run_anywhere;
 pub(super) use served::Served;
 
-use parking_lot::{Condvar, Mutex};
-use placing::{Processors, give_way, processor_of, sleeps_so_far, take_part, this_thread};
-use rustix::thread::Pid;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use placing::{bind, give_way, may_place, processor_of, sleeps_so_far, take_part, unbind};
+use rustix::thread::{Pid, gettid};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// Requests of one thread, one after the other, after which it is served from close by. More than the highest do not
@@ -34,13 +34,18 @@ const STREAK_MIN: u32 = 32;
 const STREAK_MAX: u32 = 64;
 const STREAK_BULK: u32 = 16;
 /// Requests the leader had to sleep for, one after the other, after which it looks where the caller is: one who asks
-/// on the same processor has asked again before the leader can sleep.
-const SLEEPS_MAX: u32 = 4;
-/// How often the leader is looked after. Whoever waits behind one that is stuck waits two of these.
-const WATCH_INTERVAL: Duration = Duration::from_millis(1);
-/// Looks without a request after which the leader serves alone no more.
-const CALM_LOOKS: u32 = 20;
-/// For so long all serve after a leader got stuck; twice as long the next time.
+/// on the same processor has mostly asked again before the leader can sleep. Twice as many each time it is still there.
+const SLEEPS_MIN: u32 = 4;
+const SLEEPS_MAX: u32 = 256;
+/// How often the leader is looked after. Each look costs it and its caller some microseconds, and may drive them apart.
+const WATCH_INTERVAL: Duration = Duration::from_millis(4);
+/// How much later it is looked at again where it may be stuck. Whoever waits behind it waits as long as both together.
+const STUCK_INTERVAL: Duration = Duration::from_millis(1);
+/// Looks with fewer requests in between after which the leader serves alone no more.
+const CALM_LOOKS: u32 = 8;
+const CALM_REQUESTS: u64 = 4;
+/// For so long all serve after a leader got stuck; twice as long the next time, unless it led for longer than the
+/// shortest in between.
 const REST_MIN: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_secs(5);
 
@@ -51,26 +56,26 @@ thread_local! {
 /// What the leader knows of itself.
 #[derive(Clone, Copy)]
 struct Lead {
-    thread: Pid,
+    /// Which of all there have been.
+    number: u64,
     /// It is an idle task.
     idle: bool,
     /// The processor it is bound to.
     processor: usize,
     /// How often it has slept.
     sleeps: i64,
-    /// Requests it has slept for, one after the other.
+    /// Requests it has slept for, one after the other, and how many make it look.
     slept_for: u32,
+    looks_after: u32,
 }
 
 /// Who serves: all threads, or the leader alone.
 pub(super) struct Nearness {
-    /// Where our threads may run; None where they are not to be moved about.
-    processors: Option<Processors>,
-    /// The leader alone serves.
-    near: AtomicBool,
-    /// The leader's thread.
-    leader: AtomicI32,
-    /// Goes up when the leader begins to work on a request, and when it is through with it: odd in between.
+    /// Threads are moved about.
+    places: bool,
+    /// The number of the lead, 0 while all serve. Changes with the state locked.
+    lead: AtomicU64,
+    /// Requests that leaders have served.
     steps: AtomicU64,
     /// Who asked last, and how often in a row.
     caller: AtomicU32,
@@ -82,6 +87,9 @@ pub(super) struct Nearness {
 #[derive(Default)]
 struct State {
     over: bool,
+    leads: u64,
+    /// The thread that leads, and since when.
+    leader: Option<(Pid, Instant)>,
     rest: Duration,
     /// Until then all serve.
     rests_until: Option<Instant>,
@@ -93,11 +101,24 @@ pub(super) struct Turn<'a>(&'a Nearness);
 /// What a request is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Something is looked up.
+    /// Something is looked up, without waking anybody but the caller.
     Look,
-    Change,
+    Other,
+    /// The device may have to be waited for: others must not wait as well.
+    Sync,
     /// So many bytes that caller and daemon do better side by side.
     Bulk,
+}
+
+/// Why all serve again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Others ask, or for something else.
+    Others,
+    /// Few requests come.
+    Calm,
+    /// The leader does not take what waits.
+    Stuck,
 }
 
 /// To be called right before an answer that somebody waits for.
@@ -110,12 +131,21 @@ pub(super) fn before_answer() {
     }
 }
 
+/// To be called before a thread is started: it begins like the one that starts it.
+pub(super) fn before_thread() {
+    if let Some(lead) = MINE.get()
+        && lead.idle
+        && take_part(None)
+    {
+        MINE.set(Some(Lead { idle: false, ..lead }));
+    }
+}
+
 impl Nearness {
     pub fn new() -> Nearness {
         Nearness {
-            processors: Processors::ours(),
-            near: AtomicBool::new(false),
-            leader: AtomicI32::new(0),
+            places: may_place(),
+            lead: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             caller: AtomicU32::new(0),
             streak: AtomicU32::new(0),
@@ -124,204 +154,195 @@ impl Nearness {
         }
     }
 
-    /// Begins to work on a request. `caller` is the thread that asks, 0 where nobody does.
-    pub fn turn(&self, caller: u32, work: Work) -> Turn<'_> {
-        if let Some(processors) = &self.processors {
+    /// Begins to work on a request. `caller` is the thread that asks, 0 for one that cannot be seen from here; None where
+    /// nobody waits for an answer.
+    pub fn turn(&self, caller: Option<u32>, work: Work) -> Turn<'_> {
+        if self.places {
             if let Some(lead) = MINE.get() {
-                self.go_on(processors, lead, work);
+                self.go_on(lead, work);
             }
-            if caller != 0 {
-                self.hear(processors, caller, work);
+            if let Some(caller) = caller {
+                self.hear(caller, work);
             }
         }
         Turn(self)
     }
 
-    fn go_on(&self, processors: &Processors, lead: Lead, work: Work) {
-        if !self.is_led_by(lead) {
-            return lead.resign(processors);
+    fn go_on(&self, lead: Lead, work: Work) {
+        if self.lead.load(SeqCst) != lead.number {
+            return resign();
         }
-        self.steps.fetch_add(1, SeqCst);
-        if lead.idle && work != Work::Look {
-            take_part(None);
+        self.steps.fetch_add(1, Relaxed);
+        if lead.idle && work != Work::Look && take_part(None) {
             MINE.set(Some(Lead { idle: false, ..lead }));
         }
     }
 
-    fn is_led_by(&self, lead: Lead) -> bool {
-        self.near.load(SeqCst) && self.leader.load(SeqCst) == lead.thread.as_raw_nonzero().get()
-    }
-
-    fn hear(&self, processors: &Processors, caller: u32, work: Work) {
-        let again = self.caller.swap(caller, Relaxed) == caller;
+    fn hear(&self, caller: u32, work: Work) {
+        let again = self.caller.swap(caller, Relaxed) == caller && caller != 0;
         let streak = match work {
-            _ if !again => 0,
-            Work::Bulk => self.streak.load(Relaxed).saturating_sub(STREAK_BULK),
-            Work::Look | Work::Change => STREAK_MAX.min(self.streak.load(Relaxed) + 1),
+            Work::Look | Work::Other if again => STREAK_MAX.min(self.streak.load(Relaxed) + 1),
+            Work::Bulk if again => self.streak.load(Relaxed).saturating_sub(STREAK_BULK),
+            _ => 0,
         };
         self.streak.store(streak, Relaxed);
-        if !self.near.load(SeqCst) {
-            if streak >= STREAK_MIN && !self.lead(processors, caller) {
+        let number = self.lead.load(SeqCst);
+        if number == 0 {
+            if streak >= STREAK_MIN && !self.lead(caller) {
                 self.streak.store(0, Relaxed);
             }
         } else if streak == 0 {
-            self.leave(Rest::None);
+            self.leave(number, Cause::Others);
         } else if let Some(lead) = MINE.get() {
-            MINE.set(Some(follow(processors, lead, caller)));
+            MINE.set(Some(follow(lead, caller)));
         }
     }
 
     /// From here on this thread serves alone, unless there was trouble with that not long ago. Tells whether it does.
-    fn lead(&self, processors: &Processors, caller: u32) -> bool {
+    fn lead(&self, caller: u32) -> bool {
         let mut state = self.state.lock();
-        let rests = state.rests_until.is_some_and(|until| Instant::now() < until);
-        if state.over || rests || self.near.load(SeqCst) {
+        let now = Instant::now();
+        let rests = state.rests_until.is_some_and(|until| now < until);
+        if state.over || rests || state.leader.is_some() {
             return false;
         }
-        let Some(processor) = processor_of(caller).filter(|it| processors.bind(*it)) else {
-            state.rest();
+        let Some(processor) = processor_of(caller).filter(|it| bind(*it)) else {
+            state.rest(now);
             return false;
         };
-        let thread = this_thread();
-        MINE.set(Some(Lead { thread, idle: false, processor, sleeps: sleeps_so_far(), slept_for: 0 }));
-        // Order: whoever watches must see a leader at work.
-        self.leader.store(thread.as_raw_nonzero().get(), SeqCst);
-        self.steps.fetch_or(1, SeqCst);
-        self.near.store(true, SeqCst);
+        state.leads += 1;
+        state.leader = Some((gettid(), now));
+        let (number, sleeps) = (state.leads, sleeps_so_far());
+        let (idle, slept_for, looks_after) = (false, 0, SLEEPS_MIN);
+        MINE.set(Some(Lead { number, idle, processor, sleeps, slept_for, looks_after }));
+        self.lead.store(number, SeqCst);
         self.changed.notify_all();
-        tracing::debug!(
-            caller,
-            processor,
-            steps = self.steps.load(SeqCst),
-            "one thread serves, close to its caller"
-        );
+        tracing::debug!(caller, processor, "one thread serves, close to its caller");
         true
     }
 
     /// All serve again.
-    fn leave(&self, rest: Rest) {
+    fn leave(&self, number: u64, cause: Cause) {
         let mut state = self.state.lock();
-        if self.near.swap(false, SeqCst) {
-            tracing::debug!(?rest, steps = self.steps.load(SeqCst), "all threads serve");
-            match rest {
-                Rest::Needed => state.rest(),
-                Rest::None => state.rest = Duration::ZERO,
-            }
-            self.changed.notify_all();
+        if self.lead.load(SeqCst) != number {
+            return;
         }
+        let Some((leader, since)) = state.leader.take() else { return };
+        self.lead.store(0, SeqCst);
+        self.streak.store(0, Relaxed);
+        // It may be kept from running, and so from doing this by itself.
+        take_part(Some(leader));
+        unbind(Some(leader));
+        let now = Instant::now();
+        if now - since >= REST_MIN {
+            state.rest = Duration::ZERO;
+        }
+        if cause == Cause::Stuck {
+            state.rest(now);
+        }
+        self.changed.notify_all();
+        tracing::debug!(?cause, rest = ?state.rest, "all threads serve");
     }
 
     fn end_turn(&self) {
-        let Some(processors) = &self.processors else { return };
-        if let Some(lead) = MINE.get() {
-            match self.is_led_by(lead) {
-                true => _ = self.steps.fetch_add(1, SeqCst),
-                false => lead.resign(processors),
+        if !self.places {
+            return;
+        }
+        let number = self.lead.load(SeqCst);
+        match MINE.get() {
+            Some(lead) if lead.number != number => resign(),
+            Some(_) => {}
+            None if number != 0 => {
+                let mut state = self.state.lock();
+                while state.leader.is_some() {
+                    self.changed.wait(&mut state);
+                }
             }
-        } else if self.near.load(SeqCst) {
-            let mut state = self.state.lock();
-            while self.near.load(SeqCst) {
-                self.changed.wait(&mut state);
-            }
+            None => {}
         }
     }
 
     /// Looks after leaders until all is over. `is_asked` tells whether a request waits to be read, or none can come.
     pub fn watch(&self, is_asked: impl Fn() -> bool) {
-        let Some(processors) = &self.processors else { return };
-        loop {
+        while self.places {
             let mut state = self.state.lock();
-            while !self.near.load(SeqCst) {
+            while state.leader.is_none() {
                 if state.over {
                     return;
                 }
                 self.changed.wait(&mut state);
             }
-            drop(state);
-            let leader = Pid::from_raw(self.leader.load(SeqCst));
-            self.leave(self.watch_leader(&is_asked));
-            // It may be kept from running, and so from doing this by itself.
-            take_part(leader);
-            processors.unbind(leader);
+            let number = self.lead.load(SeqCst);
+            let cause = self.watch_leader(state, number, &is_asked);
+            self.leave(number, cause);
         }
     }
 
-    /// Returns once there is nobody to be near to, or the leader does not go on.
-    fn watch_leader(&self, is_asked: impl Fn() -> bool) -> Rest {
-        let (mut seen, mut calm, mut stuck) = (0, 0, false);
+    /// Returns once this lead is over, or should be.
+    fn watch_leader(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        number: u64,
+        is_asked: impl Fn() -> bool,
+    ) -> Cause {
+        let (mut seen, mut calm, mut stuck) = (self.steps.load(Relaxed), 0, false);
         while calm < CALM_LOOKS {
-            let mut state = self.state.lock();
-            if !self.near.load(SeqCst) {
-                return Rest::None;
+            let interval = if stuck { STUCK_INTERVAL } else { WATCH_INTERVAL };
+            self.changed.wait_for(&mut state, interval);
+            if self.lead.load(SeqCst) != number {
+                return Cause::Others;
             }
-            self.changed.wait_for(&mut state, WATCH_INTERVAL);
-            drop(state);
-            let steps = self.steps.load(SeqCst);
-            if steps != seen {
-                (seen, calm, stuck) = (steps, 0, false);
-            } else if steps % 2 == 1 {
-                // It works on something that takes time; the others need not wait for that.
-                return Rest::None;
-            } else if is_asked() {
-                // The request may have come this very moment.
-                if std::mem::replace(&mut stuck, true) {
-                    return Rest::Needed;
-                }
-            } else {
-                (calm, stuck) = (calm + 1, false);
+            let steps = self.steps.load(Relaxed);
+            let served = steps - seen;
+            seen = steps;
+            // What waits may have come this very moment: it is looked for twice.
+            let waits = served == 0 && MutexGuard::unlocked(&mut state, &is_asked);
+            if waits && stuck {
+                return Cause::Stuck;
             }
+            stuck = waits;
+            calm = if served < CALM_REQUESTS && !stuck { calm + 1 } else { 0 };
         }
-        Rest::None
+        Cause::Calm
     }
 
     /// Nobody will be parked any more, and watching ends.
     pub fn end(&self) {
         self.state.lock().over = true;
-        self.leave(Rest::None);
+        self.leave(self.lead.load(SeqCst), Cause::Others);
         self.changed.notify_all();
     }
 }
 
 /// Keeps the leader where its caller is.
-fn follow(processors: &Processors, mut lead: Lead, caller: u32) -> Lead {
+fn follow(mut lead: Lead, caller: u32) -> Lead {
     let sleeps = sleeps_so_far();
     lead.slept_for = if sleeps == lead.sleeps { 0 } else { lead.slept_for + 1 };
     lead.sleeps = sleeps;
-    if lead.slept_for >= SLEEPS_MAX {
+    if lead.slept_for >= lead.looks_after {
         lead.slept_for = 0;
-        if let Some(processor) = processor_of(caller)
-            && processor != lead.processor
-            && processors.bind(processor)
-        {
-            lead.processor = processor;
-            lead.sleeps = sleeps_so_far();
-        }
+        let processor = processor_of(caller).filter(|it| *it != lead.processor && bind(*it));
+        lead.looks_after = match processor {
+            Some(_) => SLEEPS_MIN,
+            None => SLEEPS_MAX.min(2 * lead.looks_after),
+        };
+        lead.processor = processor.unwrap_or(lead.processor);
+        lead.sleeps = sleeps_so_far();
     }
     lead
 }
 
-/// Whether all should serve for a while after a leader.
-#[derive(Debug, PartialEq, Eq)]
-enum Rest {
-    Needed,
-    None,
-}
-
-impl Lead {
-    /// Is a thread like the others again.
-    fn resign(self, processors: &Processors) {
-        if self.idle {
-            take_part(None);
-        }
-        processors.unbind(None);
-        MINE.set(None);
-    }
+/// Makes the calling thread one like the others again.
+fn resign() {
+    take_part(None);
+    unbind(None);
+    MINE.set(None);
 }
 
 impl State {
-    fn rest(&mut self) {
+    fn rest(&mut self, now: Instant) {
         self.rest = (self.rest * 2).clamp(REST_MIN, REST_MAX);
-        self.rests_until = Some(Instant::now() + self.rest);
+        self.rests_until = Some(now + self.rest);
     }
 }
 

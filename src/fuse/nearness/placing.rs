@@ -1,68 +1,70 @@
 //! Where threads run, and how much they give way: the system's calls for it.
+//!
+//! The process's first thread is never moved about: where it may run the others may.
 
-use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
+use rustix::process::getpid;
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 use std::fs;
 use std::thread;
 
-/// The processors that our threads may run on, more than one.
-pub(super) struct Processors(CpuSet);
-
-impl Processors {
-    /// None where there is nothing to choose, or where we may not come back from giving way.
-    pub fn ours() -> Option<Processors> {
-        let set = sched_getaffinity(None).ok()?;
-        // In a thread of its own: it may have to stay what it becomes.
-        let may_return = thread::spawn(|| give_way() && take_part(None)).join().unwrap_or(false);
-        (set.count() > 1 && may_return).then_some(Processors(set))
-    }
-
-    /// Those of this thread, if there is only one as well.
-    #[cfg(test)]
-    pub fn all() -> Processors {
-        Processors(sched_getaffinity(None).expect("every thread may run somewhere"))
-    }
-
-    /// Binds the calling thread to one of them; tells whether that could be done.
-    pub fn bind(&self, processor: usize) -> bool {
-        if processor >= CpuSet::MAX_CPU || !self.0.is_set(processor) {
-            return false;
-        }
-        let mut one = CpuSet::new();
-        one.set(processor);
-        sched_setaffinity(None, &one).is_ok()
-    }
-
-    /// A thread, by default the calling one, may run on all of them again.
-    pub fn unbind(&self, thread: Option<Pid>) {
-        // A thread that has ended runs nowhere.
-        let _ = sched_setaffinity(thread, &self.0);
-    }
+/// Tells whether moving threads about is of use, and ours to do: there is more than one processor, nobody has chosen
+/// how the process is scheduled, and who gives way may come back from it.
+pub(super) fn may_place() -> bool {
+    let is_many = sched_getaffinity(Some(getpid())).is_ok_and(|set| set.count() > 1);
+    is_many && policy() == libc::SCHED_OTHER && may_return()
 }
 
-/// Has the calling thread run like any other of the process: threads begin as whoever starts them.
-pub fn run_anywhere() {
-    take_part(None);
-    // The first thread is never bound.
-    let first = rustix::process::getpid();
-    let _ = sched_getaffinity(Some(first)).and_then(|set| sched_setaffinity(None, &set));
+/// Tells whether who gives way may come back from it, which takes a right.
+pub(super) fn may_return() -> bool {
+    // In a thread of its own: it may have to stay what it becomes.
+    thread::spawn(|| give_way() && take_part(None)).join().unwrap_or(false)
 }
 
-/// The calling thread.
-pub(super) fn this_thread() -> Pid {
-    gettid()
+/// Binds the calling thread to a processor. Tells whether that could be done.
+pub(super) fn bind(processor: usize) -> bool {
+    let ours = sched_getaffinity(Some(getpid()));
+    if processor >= CpuSet::MAX_CPU || !ours.is_ok_and(|ours| ours.is_set(processor)) {
+        return false;
+    }
+    let mut one = CpuSet::new();
+    one.set(processor);
+    sched_setaffinity(None, &one).is_ok()
+}
+
+/// Has a thread, by default the calling one, run on any processor again.
+pub(super) fn unbind(thread: Option<Pid>) {
+    // A thread that has ended runs nowhere.
+    let _ = sched_getaffinity(Some(getpid())).and_then(|ours| sched_setaffinity(thread, &ours));
 }
 
 /// Makes the calling thread an idle task: whoever is woken may take its processor. Tells whether it is one now.
 pub(super) fn give_way() -> bool {
-    schedule(None, libc::SCHED_IDLE)
+    set_policy(None, libc::SCHED_IDLE)
 }
 
-/// A thread, by default the calling one, is like others again.
+/// Makes a thread, by default the calling one, a task like others. Tells whether it is one now.
 pub(super) fn take_part(thread: Option<Pid>) -> bool {
-    schedule(thread, libc::SCHED_OTHER)
+    set_policy(thread, libc::SCHED_OTHER)
 }
 
-fn schedule(thread: Option<Pid>, policy: libc::c_int) -> bool {
+/// Has the calling thread run as the process's first: threads begin like whoever starts them.
+pub fn run_anywhere() {
+    if policy() == libc::SCHED_IDLE {
+        take_part(None);
+    }
+    let (mine, first) = (sched_getaffinity(None), sched_getaffinity(Some(getpid())));
+    if mine.is_ok_and(|mine| first.is_ok_and(|first| mine != first)) {
+        unbind(None);
+    }
+}
+
+/// The calling thread's.
+pub(super) fn policy() -> libc::c_int {
+    // SAFETY: it takes a number and gives one.
+    unsafe { libc::sched_getscheduler(0) }
+}
+
+fn set_policy(thread: Option<Pid>, policy: libc::c_int) -> bool {
     let parameters = libc::sched_param { sched_priority: 0 };
     let thread = thread.map_or(0, |it| it.as_raw_nonzero().get());
     // SAFETY: it only reads the parameters, which live until it returns.
@@ -92,24 +94,26 @@ pub(super) fn sleeps_so_far() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::thread::gettid;
+    use std::time::Duration;
 
     #[test]
     fn a_bound_thread_runs_where_it_is_bound_until_it_runs_anywhere() {
-        let all = Processors::all();
-        let this = this_thread().as_raw_nonzero().get().cast_unsigned();
-        for processor in (0..CpuSet::MAX_CPU).filter(|it| all.0.is_set(*it)) {
-            assert!(all.bind(processor));
+        let ours = sched_getaffinity(Some(getpid())).unwrap();
+        let this = gettid().as_raw_nonzero().get().cast_unsigned();
+        for processor in (0..CpuSet::MAX_CPU).filter(|it| ours.is_set(*it)) {
+            assert!(bind(processor));
             assert_eq!(processor_of(this), Some(processor));
         }
         run_anywhere();
-        assert_eq!(sched_getaffinity(None).unwrap().count(), all.0.count());
-        assert!(!all.bind(CpuSet::MAX_CPU));
+        assert!(sched_getaffinity(None).unwrap() == ours);
+        assert!(!bind(CpuSet::MAX_CPU));
     }
 
     #[test]
     fn sleeps_are_counted() {
         let before = sleeps_so_far();
-        thread::sleep(std::time::Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
         assert!(sleeps_so_far() > before);
     }
 }

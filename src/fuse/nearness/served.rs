@@ -31,7 +31,7 @@ macro_rules! passed_on {
     ($($work:ident $call:ident($($name:ident: $type:ty),*);)*) => { $(
         #[allow(clippy::too_many_arguments, reason = "they are fuser's")]
         fn $call(&self, request: &Request, $($name: $type),*) {
-            let _turn = self.nearness.turn(request.pid(), Work::$work);
+            let _turn = self.nearness.turn(Some(request.pid()), Work::$work);
             self.inner.$call(request, $($name),*);
         }
     )* };
@@ -58,7 +58,7 @@ impl<F: Filesystem> Filesystem for Served<F> {
         lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let _turn = self.nearness.turn(request.pid(), work(size as usize, Work::Look));
+        let _turn = self.nearness.turn(Some(request.pid()), work(size as usize, Work::Look));
         self.inner.read(request, number, handle, offset, size, flags, lock_owner, reply);
     }
 
@@ -74,53 +74,67 @@ impl<F: Filesystem> Filesystem for Served<F> {
         lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let _turn = self.nearness.turn(request.pid(), work(data.len(), Work::Change));
+        let _turn = self.nearness.turn(Some(request.pid()), work(data.len(), Work::Other));
         self.inner.write(request, number, handle, offset, data, write_flags, flags, lock_owner, reply);
+    }
+
+    /// No turn, for they come many at a time, and who is parked between two of them would keep the rest.
+    fn forget(&self, request: &Request, number: INodeNo, lookups: u64) {
+        self.inner.forget(request, number, lookups);
+    }
+
+    fn release(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        flags: OpenFlags,
+        lock_owner: Option<LockOwner>,
+        flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        let _turn = self.nearness.turn(None, Work::Other);
+        self.inner.release(request, number, handle, flags, lock_owner, flush, reply);
     }
 
     passed_on! {
         Look lookup(parent: INodeNo, name: &OsStr, reply: ReplyEntry);
-        Change forget(number: INodeNo, lookups: u64);
         Look getattr(number: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr);
-        Change setattr(
+        Other setattr(
             number: INodeNo, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>, size: Option<u64>,
             atime: Option<TimeOrNow>, mtime: Option<TimeOrNow>, ctime: Option<SystemTime>,
             handle: Option<FileHandle>, created: Option<SystemTime>, changed: Option<SystemTime>,
             backed_up: Option<SystemTime>, flags: Option<BsdFileFlags>, reply: ReplyAttr
         );
         Look readlink(number: INodeNo, reply: ReplyData);
-        Change mknod(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry);
-        Change mkdir(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry);
-        Change unlink(parent: INodeNo, name: &OsStr, reply: ReplyEmpty);
-        Change rmdir(parent: INodeNo, name: &OsStr, reply: ReplyEmpty);
-        Change symlink(parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry);
-        Change rename(
+        Other mknod(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry);
+        Other mkdir(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry);
+        Other unlink(parent: INodeNo, name: &OsStr, reply: ReplyEmpty);
+        Other rmdir(parent: INodeNo, name: &OsStr, reply: ReplyEmpty);
+        Other symlink(parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry);
+        Other rename(
             parent: INodeNo, name: &OsStr, new_parent: INodeNo, new_name: &OsStr, flags: RenameFlags,
             reply: ReplyEmpty
         );
-        Change link(number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry);
-        Change open(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
-        Change create(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, flags: i32, reply: ReplyCreate);
+        Other link(number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry);
+        Other open(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
+        Other create(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, flags: i32, reply: ReplyCreate);
         Look flush(number: INodeNo, handle: FileHandle, lock_owner: LockOwner, reply: ReplyEmpty);
-        Change release(
-            number: INodeNo, handle: FileHandle, flags: OpenFlags, lock_owner: Option<LockOwner>, flush: bool,
-            reply: ReplyEmpty
-        );
-        Change fsync(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
-        Change opendir(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
+        Sync fsync(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
+        Other opendir(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
         Look readdir(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectory);
         Look readdirplus(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectoryPlus);
-        Change fsyncdir(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
+        Sync fsyncdir(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
         Look statfs(number: INodeNo, reply: ReplyStatfs);
-        Change setxattr(number: INodeNo, name: &OsStr, value: &[u8], flags: i32, position: u32, reply: ReplyEmpty);
+        Other setxattr(number: INodeNo, name: &OsStr, value: &[u8], flags: i32, position: u32, reply: ReplyEmpty);
         Look getxattr(number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr);
         Look listxattr(number: INodeNo, size: u32, reply: ReplyXattr);
-        Change removexattr(number: INodeNo, name: &OsStr, reply: ReplyEmpty);
-        Change fallocate(
+        Other removexattr(number: INodeNo, name: &OsStr, reply: ReplyEmpty);
+        Other fallocate(
             number: INodeNo, handle: FileHandle, offset: u64, length: u64, mode: i32, reply: ReplyEmpty
         );
-        Change lseek(number: INodeNo, handle: FileHandle, offset: i64, whence: i32, reply: ReplyLseek);
-        Change copy_file_range(
+        Other lseek(number: INodeNo, handle: FileHandle, offset: i64, whence: i32, reply: ReplyLseek);
+        Other copy_file_range(
             from: INodeNo, from_handle: FileHandle, from_offset: u64, to: INodeNo, to_handle: FileHandle,
             to_offset: u64, length: u64, flags: CopyFileRangeFlags, reply: ReplyWrite
         );
