@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 /// Requests of one thread, one after the other, after which it is served from close by. More than the highest do not
 /// count; one for bytes in bulk takes so many away, one of somebody else all.
-const STREAK_MIN: u32 = 32;
+const STREAK_MIN: u32 = 8;
 const STREAK_MAX: u32 = 64;
 const STREAK_BULK: u32 = 16;
 /// Requests the leader had to sleep for, one after the other, after which it looks where the caller is: one who asks
@@ -264,7 +264,10 @@ impl Nearness {
 
     /// Looks after leaders until all is over. `is_asked` tells whether a request waits to be read, or none can come.
     pub fn watch(&self, is_asked: impl Fn() -> bool) {
-        while self.places {
+        if !self.places {
+            return;
+        }
+        loop {
             let mut state = self.state.lock();
             while state.leader.is_none() {
                 if state.over {
