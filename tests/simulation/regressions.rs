@@ -1,5 +1,7 @@
 //! What the simulation found once, told by name: a hub and members whose messages arrive at once.
 
+mod late;
+
 use crate::chance::Chance;
 use crate::clock::{Clock, Stamps};
 use crate::failure::Failure;
@@ -166,30 +168,6 @@ fn files_that_a_conversation_left_unused_go_with_the_next_call_that_can_tell() {
 }
 
 #[test]
-fn a_content_that_comes_late_leaves_the_accepted_one_its_inode() {
-    let mut space = Space::new(2);
-    space.connect(0);
-    space.connect(1);
-    let theirs = space.make_file(0, "file", b"old");
-    space.talk();
-    space.fetch(1);
-    let node = space.node(1, "file");
-    let ours = space.members[1].replica.known_ino_of(node).expect("its content has come");
-    space.members[1].replica.opened(ours);
-    assert!(space.members[1].write_anew(ours, b"ours".to_vec()));
-    assert!(space.members[0].write_anew(theirs, b"theirs".to_vec()));
-    space.members[0].capture(space.now, theirs);
-    space.talk();
-    space.fetch(1);
-    let accepted = space.members[1].replica.known_ino_of(node);
-    assert_ne!(accepted, Some(ours), "what is being written is cut off");
-    space.members[1].capture(space.now, ours);
-    assert_eq!(space.members[1].replica.known_ino_of(node), accepted);
-    let bytes = accepted.and_then(|ino| space.members[1].read(ino));
-    assert_eq!(bytes.as_deref(), Some(&b"theirs"[..]), "nothing has to be fetched again");
-}
-
-#[test]
 fn what_a_hub_took_is_not_sent_again_by_a_member_that_it_has_forgotten() {
     let mut space = Space::new(1);
     space.connect(0);
@@ -199,7 +177,7 @@ fn what_a_hub_took_is_not_sent_again_by_a_member_that_it_has_forgotten() {
     assert!(space.members[0].submit(1, Verb::SetMeta(set)));
     let commit = space.members[0].next_commit().expect("there is work");
     let answer = space.hub.take((0, 0), crate::hub::Up::Said(commit), space.now, &mut space.chance);
-    assert_eq!(answer.expect("honest work").len(), 1, "the answer that the member never hears");
+    assert_eq!(answer.expect("honest work").len(), 2, "the answer and the quota that the member never hears");
     let backup = space.hub.back_up();
     let hello = hello_of(&mut space.members[0]);
     let welcome = space.hub.take((0, 0), hello, space.now, &mut space.chance).expect("it is known");
@@ -248,7 +226,7 @@ fn what_a_hub_took_and_lost_before_it_told_all_comes_back_from_its_author() {
     space.make(0, "directory", Body::Directory);
     let commit = space.members[0].next_commit().expect("there is work");
     let answer = space.hub.take((0, 0), crate::hub::Up::Said(commit), space.now, &mut space.chance);
-    assert_eq!(answer.expect("honest work").len(), 1, "the answer that the member never hears");
+    assert_eq!(answer.expect("honest work").len(), 2, "the answer and the quota that the member never hears");
     let hello = hello_of(&mut space.members[0]);
     let welcome = space.hub.take((0, 0), hello, space.now, &mut space.chance).expect("it is known");
     let (_, welcome) = welcome.into_iter().next().expect("a welcome");

@@ -38,7 +38,7 @@ impl<S: Store> Work<'_, S> {
     /// [`LocalError::Away`].
     pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) -> Result<(), LocalError> {
         let sealed = self.sealed();
-        let embryos = self.take_embryos();
+        let embryos = self.embryos();
         let pending = self.pending_in_order(sealed.as_ref(), &embryos);
         let below = BaseKv { kv: self.txn.below(), slot: old };
         let mut old_rows = Txn::new(&below);
@@ -65,6 +65,10 @@ impl<S: Store> Work<'_, S> {
     /// # Errors
     /// [`LocalError::Away`].
     pub fn replay_late(&mut self, op: Op) -> Result<Vec<NodeId>, LocalError> {
+        // It may meet one of these, and what a conflict is about has to be in the journal before it.
+        for embryo in self.embryos().into_keys() {
+            self.make_known(embryo)?;
+        }
         let own = (op.verb.node(), late_version(&op));
         let late = Pending::new(op, TAG_SEALED);
         let mut replayed = self.run_replay(|tree, replayer| replay_late(tree, late, replayer))?;
@@ -82,7 +86,7 @@ impl<S: Store> Work<'_, S> {
         Ok(nodes)
     }
 
-    fn take_embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {
+    fn embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {
         let rows: Vec<_> = self.txn.scan_prefix(&[keys::EMBRYO]).collect();
         rows.into_iter()
             .map(|(key, value)| {

@@ -57,7 +57,9 @@ fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: us
         ConflictKind::DropPut => others.any(about),
         ConflictKind::PutPut => {
             let fed = fed_from(history, entry, conflict.node);
-            others.any(|noted| noted.nodes.iter().any(|node| fed.contains(node)))
+            let was_copy = was_copy(entry, conflict.node);
+            let feeds = |noted: &Noted| noted.nodes.iter().any(|node| fed.contains(node));
+            others.any(|noted| feeds(noted) || (was_copy && noted.changes_names))
         }
         // What was in the way may be anything above or beside the node, or what was to change places with it.
         _ => others.any(|noted| noted.changes_names || about(noted)),
@@ -80,6 +82,18 @@ fn fed_from(history: &History, entry: &LogEntry, node: NodeId) -> BTreeSet<NodeI
         }
     }
     fed
+}
+
+/// Tells whether a file of this entry has the name of a copy without being one: what it was a copy of has been removed before
+/// its author's work came.
+fn was_copy(entry: &LogEntry, node: NodeId) -> bool {
+    entry.ops.iter().any(|op| match &op.verb {
+        Verb::Make(make) => {
+            let name = String::from_utf8_lossy(make.place.name.as_bytes());
+            make.node == node && make.conflict.is_none() && name.contains(" (conflict ")
+        }
+        _ => false,
+    })
 }
 
 /// The copy that an op makes or extends, and the file that it is a copy of.

@@ -24,6 +24,12 @@ pub fn equal_trees(hub: &Hub, members: &[Member]) -> Checked {
             return fails(format!("m{}'s tree differs from what the log says: {difference}", member.index));
         }
         files_hold_their_rows(member, &view)?;
+        let standing = member.replica.quota_standing();
+        let stands = standing.as_ref().map(|it| (it.told, it.pending));
+        let used = hub.sync.quota(&hub.disk).map(|quota| (quota, 0));
+        if stands != used {
+            return fails(format!("m{}'s quota stands at {stands:?}, the hub's at {used:?}", member.index));
+        }
     }
     Ok(())
 }

@@ -99,6 +99,7 @@ impl Hub {
             let inline = if chance.one_in(2) { self.inline_of(&entry) } else { Vec::new() };
             FromHub::Entry { entry, inline }
         }));
+        messages.push(FromHub::Quota(self.sync.quota(&self.disk)));
         messages
     }
 
@@ -139,7 +140,12 @@ impl Hub {
             down.extend(others.map(|other| (*other, told.clone())));
             self.enter_twice(member, &commit, now)?;
         }
+        let accepts = matches!(judgement.answer, Answer::Accept { .. });
         down.push((id, FromHub::Answer { number, answer: judgement.answer }));
+        if accepts {
+            let quota = FromHub::Quota(self.sync.quota(&self.disk));
+            down.extend(self.sessions.values().map(|session| (*session, quota.clone())));
+        }
         Ok(down)
     }
 

@@ -64,7 +64,7 @@ impl Hub {
         let disk = Disk::new(Party::Hub, &[]);
         let mut txn = Txn::new(&disk);
         create_space(&mut txn, space(), SpaceId([id; 16]), Timestamp::default()).expect("a new space");
-        // Members are not told of it; it is there to be counted.
+        // Members make their files longer all the same; it is there to be counted.
         HubSync::open(&txn, &space()).expect("the space is there").set_quota(&mut txn, Some(0));
         let batch = txn.into_batch();
         disk.commit(batch, Durability::Power).expect("there is room");

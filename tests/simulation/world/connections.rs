@@ -15,7 +15,7 @@ const SLOW_DELAY_MAX: usize = 60;
 pub struct Connection {
     pub member: usize,
     up: Link<Up>,
-    down: Link<FromHub>,
+    pub(super) down: Link<FromHub>,
     /// The member has let go of its end; what it said before may still arrive.
     member_gone: bool,
     /// The hub has; the member finds out when it has read what had been said.

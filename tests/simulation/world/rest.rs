@@ -54,8 +54,10 @@ impl World {
     pub(super) fn is_quiet(&self) -> bool {
         let head = self.hub.sync.head(&self.hub.disk);
         let ready = self.members.iter().zip(&self.ports).filter(|(_, port)| port.joined);
-        ready.into_iter().all(|(member, _)| {
-            member.replica.is_clean()
+        let has_heard_all = |id: u64| self.connections.get(&id).is_some_and(|it| it.down.len() == 0);
+        ready.into_iter().all(|(member, port)| {
+            port.connection.is_some_and(has_heard_all)
+                && member.replica.is_clean()
                 && member.seen() == head
                 && member.replica.wanted(None, 1).is_empty()
                 && member.replica.is_beyond_welcome()
