@@ -61,9 +61,15 @@ fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: us
             let feeds = |noted: &Noted| noted.nodes.iter().any(|node| fed.contains(node));
             others.any(|noted| feeds(noted) || (was_copy && noted.changes_names))
         }
+        // A directory stays whose removal came with that of something in it, which had its own cause to stay.
+        ConflictKind::Dropped if entry.ops.iter().any(|op| is_kept_from_removal(&op.verb)) => true,
         // What was in the way may be anything above or beside the node, or what was to change places with it.
         _ => others.any(|noted| noted.changes_names || about(noted)),
     }
+}
+
+fn is_kept_from_removal(verb: &Verb) -> bool {
+    conflict_in(verb).is_some_and(|conflict| conflict.kind == ConflictKind::DropPut)
 }
 
 /// A file, and those that it is or was a copy of: what loses on them becomes a version of the copy, and so meets what its
