@@ -6,8 +6,8 @@
 
 use fl0wfs::content::ManifestBuilder;
 use fl0wfs::model::{
-    Body, Chain, CommitNumber, Incarnation, Manifest, MemberName, MemberNumber, Name, NodeId, Place, Quota,
-    Role, Sequence, SpaceId, SpaceName, Timestamp, Xattrs,
+    Body, Chain, CommitNumber, Incarnation, Manifest, MemberName, MemberNumber, Name, NodeId, Place, Role,
+    Sequence, SpaceId, SpaceName, Timestamp, Xattrs,
 };
 use fl0wfs::ops::{Drop, Make, Move, Op, Put, SetMeta, Tree, Verb};
 use fl0wfs::store::{RocksStore, StoreRole};
@@ -213,55 +213,6 @@ fn a_hundred_thousand_ops_are_replayed_on_ten_thousand_entries_in_bounded_memory
     let pending = replica.pending().ops;
     assert!(pending > PENDING / 2, "{pending} ops wait");
     assert!(peak < MEMORY_KIB_MAX, "{} MiB of memory", peak / 1024);
-}
-
-/// What the hub counts and what is on its way there, in bytes.
-fn used(replica: &Replica<RocksStore>) -> i128 {
-    let standing = replica.quota_standing().expect("there is a quota");
-    i128::from(standing.told.used_bytes) + standing.pending
-}
-
-#[test]
-fn what_the_hub_takes_counts_once_before_it_tells_so_and_after() {
-    let (_directory, mut replica) = connected();
-    let mut log = Log::default();
-    let tell = |replica: &mut Replica<RocksStore>, used_bytes| {
-        handle(replica, FromHub::Quota(Some(Quota { limit_bytes: 1_000, used_bytes })));
-    };
-    tell(&mut replica, 0);
-    let node = NodeId { member: HERE, counter: 1_000_000 };
-    let mut expected = 0;
-    // Made, made longer, and removed; while each is on its way another file comes.
-    for step in 0..3 {
-        let (place, longer) = (place(NodeId::ROOT, "file".to_owned()), 1_000_000);
-        let version = replica.view().node(node).map(|row| row.version);
-        let verb = match (step, version) {
-            (0, _) => make(node, place, Body::File(content(1))),
-            (1, _) => put(&replica.view(), node, longer),
-            (_, version) => Verb::Drop(Drop { node, place, version: version.expect("it is there") }),
-        };
-        replica.submit(time(), verb).unwrap();
-        replica.seal(replica.to_seal().expect("an op waits").count, Vec::new()).unwrap();
-        replica.seal_synced();
-        let (sealed, _) = replica.outgoing().expect("it may go");
-        let other = place_of_other(step);
-        replica.submit(time(), make(other.0, other.1, Body::File(content(step)))).unwrap();
-        expected = match step {
-            0 => content(1).length,
-            1 => content(longer).length,
-            _ => 0,
-        };
-        let others = (0..=step).map(|step| content(step).length).sum::<u64>();
-        assert_eq!(used(&replica), i128::from(expected + others), "before the answer to {step}");
-        let acceptance = log.acceptance(sealed.commit.number, &sealed.commit.ops);
-        handle(&mut replica, acceptance);
-        assert_eq!(used(&replica), i128::from(expected + others), "after the answer to {step}");
-    }
-    tell(&mut replica, expected);
-}
-
-fn place_of_other(step: u64) -> (NodeId, Place) {
-    (NodeId { member: HERE, counter: 2_000_000 + step }, place(NodeId::ROOT, format!("other {step}")))
 }
 
 /// Files made in the commit of this number, and those removed of an earlier one.

@@ -85,7 +85,11 @@ step "a file that is open to be read first is held to it as well"
 head -c 250K /dev/urandom >"$A/directory/again" || fail "a file could not be made shorter"
 exec {READER}<"$A/third"
 write "$A/fifth" 48 || fail "what fits was not written"
-same "$(head -c 4K /dev/zero 2>/dev/null | dd of="$A/third" oflag=append conv=notrunc status=none 2>&1 | grep -c 'quota exceeded')" 1
+# What the hub has just taken counts nowhere until it has told of it, so the first of these may still fit.
+appends_no_more() {
+    [ "$(head -c 4K /dev/zero | dd of="$A/third" oflag=append conv=notrunc status=none 2>&1 | grep -c 'quota exceeded')" = 1 ]
+}
+must 30 "a file that is read as well grows past the quota" appends_no_more
 exec {READER}<&-
 rm "$A/fifth"
 head -c 300K /dev/urandom >"$A/third" || fail "what fits was not written"

@@ -56,17 +56,6 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
-    /// Tells whether a commit is accepted, now or once more.
-    pub fn is_acceptance(&self) -> bool {
-        match self {
-            Outcome::Judged(judged) => matches!(judged.judgement.answer, Answer::Accept { .. }),
-            Outcome::Note { answer, .. } => matches!(answer, Answer::Accept { .. }),
-            _ => false,
-        }
-    }
-}
-
 impl Space {
     /// Says what is to be said; everything it rests on is durable.
     pub(super) fn settle(&mut self, outcome: Outcome) {
@@ -179,11 +168,10 @@ impl Space {
         }
     }
 
-    /// Tells everybody the quota where it is not as it was last; one message, whatever the batch had in it. Authors
-    /// count what they hear to be accepted, which may not be the whole truth: then it is told in any case.
-    pub(super) fn tell_quota(&mut self, accepts: bool) {
+    /// Tells everybody the quota where it is not as it was last; one message, whatever the batch had in it.
+    pub(super) fn tell_quota(&mut self) {
         let quota = self.hub.quota(&self.store);
-        if quota != self.quota || (accepts && quota.is_some()) {
+        if quota != self.quota {
             self.quota = quota;
             self.sessions.values().for_each(|session| session.outbox.push_news(&FromHub::Quota(quota)));
         }

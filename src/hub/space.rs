@@ -94,10 +94,9 @@ impl Space {
         let written = if batch.is_empty() { Ok(()) } else { store.commit(batch, durability) };
         match written {
             Ok(()) => {
-                let accepts = outcomes.iter().any(Outcome::is_acceptance);
                 outcomes.into_iter().for_each(|outcome| self.settle(outcome));
                 // Order: after the answers, so that no member counts what it has sent twice.
-                self.tell_quota(accepts);
+                self.tell_quota();
             }
             Err(WriteError::Full) => {
                 // Order: before sessions begin anew, which know best what is written of them.

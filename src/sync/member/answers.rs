@@ -98,12 +98,8 @@ impl<S: Store> Work<'_, S> {
         if let Answer::Accept { sequence, time, chain } = answer {
             let (member, number) = (self.author(), sealed.commit.number);
             self.state.session.head = self.state.session.head.max(Some(sequence));
-            let nodes = sealed.commit.ops.iter().map(|op| op.verb.node()).collect();
-            let pending = self.growth_of(&nodes);
             let entry = LogEntry { sequence, member, number, time, ops: sealed.commit.ops, chain };
-            self.apply_held(Some(Arrived { entry, ready: BTreeMap::new() }))?;
-            self.count_taken(pending - self.growth_of(&nodes));
-            return Ok(());
+            return self.apply_held(Some(Arrived { entry, ready: BTreeMap::new() }));
         }
         if let Answer::Reject { round, .. } = answer {
             let next = self.state.counters.round.0.max(round.0) + 1;

@@ -5,10 +5,9 @@ use super::keys::{self, Slot};
 use super::records::Ino;
 use super::session::SessionOutput;
 use super::state::{Replica, Work};
-use crate::model::{Node, NodeId, Quota};
+use crate::model::{Node, Quota};
 use crate::sync::kv::{Kv, Store};
 use crate::wire::{Row, RowKey, decode, decode_row_key, encode};
-use std::collections::BTreeSet;
 
 /// The standing of a space's quota on this member, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,17 +60,13 @@ fn pending_growth(kv: &impl Kv, slot: Slot) -> i128 {
     let prefix = [&slot.base()[..], &RowKey::nodes()].concat();
     let growth = kv.scan_prefix(&prefix).filter_map(|(kept_key, value)| {
         let key = &kept_key[2..];
-        let Ok(Row::Node(node)) = decode_row_key(key) else { return None };
         // What is not shared is on this machine alone.
-        (!node.is_unshared()).then(|| growth_since(kv, slot, key, &value))
+        let Ok(Row::Node(node)) = decode_row_key(key) else { return None };
+        let length = |row: Option<Vec<u8>>| i128::from(row.map_or(0, |row| length_of(&row)));
+        let now = kv.get(&[&slot.view(), key].concat());
+        (!node.is_unshared()).then(|| length(now) - length(kept(&value)))
     });
     growth.sum()
-}
-
-/// By how many bytes a node's content has grown since its row was kept.
-fn growth_since(kv: &impl Kv, slot: Slot, key: &[u8], kept_row: &[u8]) -> i128 {
-    let length = |row: Option<Vec<u8>>| i128::from(row.map_or(0, |row| length_of(&row)));
-    length(kv.get(&[&slot.view(), key].concat())) - length(kept(kept_row))
 }
 
 fn length_of(row: &[u8]) -> u64 {
@@ -80,27 +75,6 @@ fn length_of(row: &[u8]) -> u64 {
 }
 
 impl<S: Store> Work<'_, S> {
-    /// What pending ops about these nodes add to the space, in bytes; nothing where nothing limits it.
-    pub fn growth_of(&self, nodes: &BTreeSet<NodeId>) -> i128 {
-        let shared = nodes.iter().filter(|node| self.state.quota.is_some() && !node.is_unshared());
-        let growth = shared.filter_map(|node| {
-            let key = RowKey::node(*node);
-            let kept_row = self.txn.get(&[&self.state.slot.base()[..], &key].concat())?;
-            Some(growth_since(&self.txn, self.state.slot, &key, &kept_row))
-        });
-        growth.sum()
-    }
-
-    /// The hub has taken so many bytes of ours. It says so as well, but only after its answer: until then they would count
-    /// nowhere.
-    pub fn count_taken(&mut self, bytes: i128) {
-        let Some(quota) = self.state.quota.filter(|_| bytes != 0) else { return };
-        let used = (i128::from(quota.used_bytes) + bytes).max(0);
-        let quota = Quota { used_bytes: u64::try_from(used).unwrap_or(u64::MAX), ..quota };
-        self.txn.put(keys::meta("quota"), encode(&quota));
-        self.state.quota = Some(quota);
-    }
-
     /// Every welcome tells it once more: what is known already is neither written nor passed on.
     pub fn save_quota(&mut self, quota: Option<Quota>) {
         if quota == self.state.quota {

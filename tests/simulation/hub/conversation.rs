@@ -140,9 +140,9 @@ impl Hub {
             down.extend(others.map(|other| (*other, told.clone())));
             self.enter_twice(member, &commit, now)?;
         }
-        let accepts = matches!(judgement.answer, Answer::Accept { .. });
+        let is_longer = judgement.entry.is_some();
         down.push((id, FromHub::Answer { number, answer: judgement.answer }));
-        if accepts {
+        if is_longer {
             let quota = FromHub::Quota(self.sync.quota(&self.disk));
             down.extend(self.sessions.values().map(|session| (*session, quota.clone())));
         }
