@@ -95,8 +95,7 @@ pub fn start(options: VisitOptions) -> Result<Visiting, VisitError> {
 }
 
 fn try_start(options: VisitOptions) -> Result<Visiting, VisitError> {
-    let runtime = runtime();
-    let runtime = runtime.map_err(MemberError::System)?;
+    let runtime = runtime().map_err(MemberError::System)?;
     let dialer = Dialer::new(&options.identity);
     let (connection, silent) = runtime.block_on(greet(&dialer, &options.remote))?;
     let asker = Visitor { connection: &connection, runtime: runtime.handle() };

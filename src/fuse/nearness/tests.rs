@@ -2,6 +2,8 @@
 
 use super::placing::{may_return, policy};
 use super::*;
+use rustix::process::getpid;
+use rustix::thread::sched_getaffinity;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -86,9 +88,9 @@ fn a_thread_that_the_leader_starts_is_no_idle_task_and_is_not_bound() {
     before_thread();
     let started = thread::spawn(|| {
         run_anywhere();
-        policy()
+        (policy(), sched_getaffinity(None).unwrap() == sched_getaffinity(Some(getpid())).unwrap())
     });
-    assert_eq!(started.join().unwrap(), libc::SCHED_OTHER);
+    assert_eq!(started.join().unwrap(), (libc::SCHED_OTHER, true));
     drop(turn);
 }
 

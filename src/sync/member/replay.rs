@@ -86,7 +86,7 @@ impl<S: Store> Work<'_, S> {
         Ok(nodes)
     }
 
-    fn embryos(&mut self) -> BTreeMap<NodeId, (Timestamp, Make)> {
+    fn embryos(&self) -> BTreeMap<NodeId, (Timestamp, Make)> {
         let rows: Vec<_> = self.txn.scan_prefix(&[keys::EMBRYO]).collect();
         rows.into_iter()
             .map(|(key, value)| {

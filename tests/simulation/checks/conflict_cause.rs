@@ -62,14 +62,19 @@ fn has_cause(history: &History, entry: &LogEntry, conflict: &Conflict, since: us
             others.any(|noted| feeds(noted) || (was_copy && noted.changes_names))
         }
         // A directory stays whose removal came with that of something in it, which had its own cause to stay.
-        ConflictKind::Dropped if entry.ops.iter().any(|op| is_kept_from_removal(&op.verb)) => true,
+        ConflictKind::Dropped if holds_what_stays(history, entry, conflict.node) => true,
         // What was in the way may be anything above or beside the node, or what was to change places with it.
         _ => others.any(|noted| noted.changes_names || about(noted)),
     }
 }
 
-fn is_kept_from_removal(verb: &Verb) -> bool {
-    conflict_in(verb).is_some_and(|conflict| conflict.kind == ConflictKind::DropPut)
+/// Tells whether a directory has something in it whose removal lost in the same entry.
+fn holds_what_stays(history: &History, entry: &LogEntry, directory: NodeId) -> bool {
+    let conflicts = entry.ops.iter().filter_map(|op| conflict_in(&op.verb));
+    let stays = conflicts.filter(|it| matches!(it.kind, ConflictKind::DropPut | ConflictKind::Dropped));
+    let stays: BTreeSet<NodeId> = stays.map(|it| it.node).collect();
+    let names = &history.reference.names;
+    names.iter().any(|((parent, _), node)| *parent == directory && stays.contains(node))
 }
 
 /// A file, and those that it is or was a copy of: what loses on them becomes a version of the copy, and so meets what its
