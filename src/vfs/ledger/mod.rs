@@ -4,8 +4,11 @@
 //! Invariant: what was put is there after a kill at any moment, or not at all; the record being written then is told by
 //! its checksum. The file is memory: nothing here survives the loss of power, and nothing has to, since the mount does
 //! not either.
+//! Writing a record is a store to memory, which the kernel keeps when this process dies.
 //! Order: records are written behind one another; where most of them are old, those that count are written again behind
 //! the rest, and then the header's one word says that the log begins there.
+
+mod window;
 
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate};
@@ -13,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use window::{WINDOW_BYTES, Window};
 
 /// The first word of the file: what it is, and the format of its records.
 const MARK: u64 = u64::from_le_bytes(*b"fl0wled1");
@@ -69,6 +73,8 @@ pub struct Ledger {
 
 struct Log {
     file: File,
+    /// Where the file was written last.
+    window: Option<Window>,
     start: u64,
     end: u64,
     live: BTreeMap<(Kind, u64), Vec<u8>>,
@@ -81,8 +87,14 @@ impl Ledger {
     /// # Errors
     /// `InvalidData` where another format stands in it; those of `read(2)`.
     pub fn open(file: File) -> io::Result<Ledger> {
-        let mut log =
-            Log { file, start: HEADER_BYTES, end: HEADER_BYTES, live: BTreeMap::new(), live_bytes: 0 };
+        let mut log = Log {
+            file,
+            window: None,
+            start: HEADER_BYTES,
+            end: HEADER_BYTES,
+            live: BTreeMap::new(),
+            live_bytes: 0,
+        };
         match log.file.metadata()?.len() {
             0 => log.write_header()?,
             length => log.read(length)?,
@@ -173,8 +185,20 @@ impl Log {
 
     fn append(&mut self, kind: u8, key: u64, value: &[u8]) -> io::Result<()> {
         let record = Record { kind, key, value }.to_bytes();
-        self.file.write_all_at(&record, self.end)?;
+        self.write(&record, self.end)?;
         self.end += record.len() as u64;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let covers = |window: &Window| window.covers(offset, bytes.len());
+        if !self.window.as_ref().is_some_and(covers) && bytes.len() <= WINDOW_BYTES / 2 {
+            self.window = Window::open(&self.file, offset).ok();
+        }
+        match self.window.as_mut().filter(|window| covers(window)) {
+            Some(window) => window.write(bytes, offset),
+            None => self.file.write_all_at(bytes, offset)?,
+        }
         Ok(())
     }
 
@@ -191,7 +215,7 @@ impl Log {
             .iter()
             .flat_map(|((kind, key), value)| Record { kind: *kind as u8, key: *key, value }.to_bytes());
         let bytes: Vec<u8> = records.collect();
-        self.file.write_all_at(&bytes, new)?;
+        self.write(&bytes, new)?;
         self.file.write_all_at(&new.to_le_bytes(), 8)?;
         (self.start, self.end) = (new, new + bytes.len() as u64);
         // The header shares its page with the first records.
@@ -276,10 +300,15 @@ mod tests {
     #[test]
     fn a_record_cut_off_at_any_byte_is_none_and_the_next_one_takes_its_place() {
         let file = tempfile::tempfile().unwrap();
-        reopened(&file).put(Kind::Handle, 1, b"whole");
-        let length = file.metadata().unwrap().len();
-        reopened(&file).put(Kind::Handle, 2, b"torn");
-        for cut in (length..file.metadata().unwrap().len()).rev() {
+        let end = |ledger: &Ledger| ledger.log.as_ref().unwrap().lock().end;
+        let ledger = reopened(&file);
+        ledger.put(Kind::Handle, 1, b"whole");
+        let length = end(&ledger);
+        ledger.put(Kind::Handle, 2, b"torn");
+        let torn = length..end(&ledger);
+        drop(ledger);
+        assert_eq!(reopened(&file).all(Kind::Handle).len(), 2);
+        for cut in torn.rev() {
             file.set_len(cut).unwrap();
             assert_eq!(reopened(&file).all(Kind::Handle), [(1, b"whole".to_vec())], "{cut}");
         }
