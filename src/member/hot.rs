@@ -4,8 +4,8 @@
 //! is here stays below a limit, however many files there are.
 
 use crate::sync::kv::{Batch, Pair, prefix_end};
+use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 
 /// Two generations, each of half as many bytes at most.
 const HOT_BYTES_MAX: usize = 48 * 1024 * 1024;

@@ -8,8 +8,9 @@
 //! limit; one that outgrows it is left to RocksDB, and looked at again after many more writes to it.
 
 use crate::sync::kv::{Batch, Pair, prefix_end};
+use foldhash::HashMap;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// All tables together, in bytes.

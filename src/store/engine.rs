@@ -117,7 +117,7 @@ impl From<WriteError> for Refusal {
 impl Engine {
     /// Opens or makes the database.
     pub fn open(path: &Path, role: StoreRole) -> Result<Engine, StoreError> {
-        let tuning = Tuning::new();
+        let tuning = Tuning::new(role);
         let db = open_database(path, role, &tuning)?;
         let opened = RwLock::new(Opened { db: Some(Arc::new(db)), writable: true });
         let (failures_seen, failed) = (AtomicU64::new(0), OnceLock::new());
