@@ -75,6 +75,11 @@ impl<'a, K: Kv + ?Sized> Txn<'a, K> {
         self.below
     }
 
+    /// The same space with the same writes, to be gone on with apart from this one.
+    pub fn fork(&self) -> Txn<'a, K> {
+        Txn { below: self.below, writes: self.writes.clone() }
+    }
+
     /// What the key holds without the gathered writes.
     pub fn get_below(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.below.get(key)

@@ -32,24 +32,34 @@ impl<S: Store> Work<'_, S> {
     }
 
     /// Does the pending ops on a view that is the base, with what was recovered already done in front of them. The
-    /// old base is what stood in slot `old` when this transaction began.
+    /// old base is what stood in slot `old` when this transaction began, or this base where they were replayed on it
+    /// already.
     ///
     /// # Errors
     /// [`LocalError::Away`].
     pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) -> Result<(), LocalError> {
-        let sealed = self.sealed();
-        let embryos = self.embryos();
-        let pending = self.pending_in_order(sealed.as_ref(), &embryos);
+        let accepted = std::mem::take(&mut self.accepted);
+        if std::mem::replace(&mut self.replayed, true) {
+            let mut same_rows = self.txn.fork();
+            let prefix = self.state.slot.view_prefix();
+            return self.replay_from(&mut RowTreeMut { txn: &mut same_rows, prefix }, recovered);
+        }
         let below = BaseKv { kv: self.txn.below(), slot: old };
         let mut old_rows = Txn::new(&below);
         let mut old_tree = RowTreeMut { txn: &mut old_rows, prefix: old.view_prefix() };
-        for (author, op) in std::mem::take(&mut self.accepted) {
+        for (author, op) in accepted {
             let changes = apply(&old_tree, author, &op);
             old_tree.write(changes.expect("what stood in front of the journal applies to its base"));
         }
+        self.replay_from(&mut old_tree, recovered)
+    }
+
+    fn replay_from(&mut self, old: &mut impl TreeMut, recovered: Recovered) -> Result<(), LocalError> {
+        let sealed = self.sealed();
+        let embryos = self.embryos();
+        let pending = self.pending_in_order(sealed.as_ref(), &embryos);
         let Recovered { ops, stands, .. } = recovered;
-        let mut replayed =
-            self.run_replay(|tree, replayer| replay(tree, &mut old_tree, stands, pending, replayer))?;
+        let mut replayed = self.run_replay(|tree, replayer| replay(tree, old, stands, pending, replayer))?;
         replayed.changed |= !ops.is_empty();
         replayed.ops.splice(0..0, ops.into_iter().map(|op| Pending::new(op, TAG_SEALED)));
         self.put_back(sealed, embryos, &replayed);

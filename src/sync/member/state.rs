@@ -121,6 +121,8 @@ pub(super) struct Work<'a, S: Store> {
     /// Backing files that merges filled in this transaction: nobody's, should it fail.
     pub joined: Vec<u64>,
     pub sighting: Sighting,
+    /// The pending ops were replayed in this transaction: they are on the base as it is now.
+    pub replayed: bool,
 }
 
 impl<S: Store> Replica<S> {
@@ -240,7 +242,9 @@ impl<S: Store> Replica<S> {
         let state = &mut self.state;
         let (accepted, joined) = (Vec::new(), Vec::new());
         let sighting = if state.tells_sights { Sighting::ByRows } else { Sighting::Off };
-        let mut work = Work { txn, state, effects, now, durability, contents, accepted, joined, sighting };
+        let replayed = false;
+        let mut work =
+            Work { txn, state, effects, now, durability, contents, accepted, joined, sighting, replayed };
         let result = body(&mut work);
         if work.state.counters != counters {
             work.txn.put(keys::meta("counters"), encode(&work.state.counters));
