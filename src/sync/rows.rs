@@ -47,6 +47,11 @@ impl<K: Kv + ?Sized> RowTree<'_, K> {
         self.read(RowKey::subdirectories(directory)).unwrap_or(0)
     }
 
+    /// The number of names that a node has.
+    pub fn links(&self, node: NodeId) -> u64 {
+        self.kv.scan_prefix(&self.key(RowKey::places_of(node))).count() as u64
+    }
+
     /// All open conflicts.
     pub fn conflicts(&self) -> impl Iterator<Item = ConflictRow> + '_ {
         self.rows(RowKey::conflicts()).map(|(_, value)| decode("conflict row", &value).expect("rows decode"))

@@ -51,6 +51,16 @@ pub(super) fn directory<S: Store>(replica: &Replica<S>, ino: Ino) -> Result<(Nod
     if row.is_directory() { Ok((inode.node, row)) } else { Err(VfsError::NotDirectory) }
 }
 
+/// The node that a name in a directory leads to.
+fn child<S: Store>(replica: &Replica<S>, parent: Ino, name: &Name) -> Result<NodeId, VfsError> {
+    let inode = replica.inode(parent).filter(|inode| !inode.detached).ok_or(VfsError::NotFound)?;
+    match replica.tree().child(inode.node, name) {
+        Some(node) => Ok(node),
+        // What has names in it is a directory: its row is read only to tell why there is none.
+        None => Err(directory(replica, parent).err().unwrap_or(VfsError::NotFound)),
+    }
+}
+
 impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// The inode a name leads to.
     ///
@@ -60,8 +70,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let name = name_of(name)?;
         let ino = {
             let mut replica = self.replica.lock();
-            let (parent, _) = directory(&replica, parent)?;
-            let node = replica.tree().child(parent, &name).ok_or(VfsError::NotFound)?;
+            let node = child(&replica, parent, &name)?;
             replica.ino_of(node)?
         };
         self.stat(ino)

@@ -38,7 +38,7 @@ impl<S: Store> Replica<S> {
         let links = match row.is_directory() {
             true => 2 + view.subdirectories(inode.node),
             false if inode.detached => 0,
-            false => view.places(inode.node).len() as u64,
+            false => view.links(inode.node),
         };
         let links = u32::try_from(links).unwrap_or(u32::MAX);
         let blocks = self.blocks_of(ino, &inode, &row);

@@ -63,6 +63,11 @@ impl<K: Kv + ?Sized> Shown<'_, K> {
     pub fn subdirectories(&self, directory: NodeId) -> u64 {
         self.view.subdirectories(directory) + self.unshared.subdirectories(directory)
     }
+
+    /// The number of names that a node has.
+    pub fn links(&self, node: NodeId) -> u64 {
+        self.of(node).links(node)
+    }
 }
 
 impl<K: Kv + ?Sized> Tree for Shown<'_, K> {
