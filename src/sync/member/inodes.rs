@@ -29,6 +29,15 @@ impl<S: Store> Replica<S> {
 
     /// None where the inode is unknown, or its node is gone.
     pub fn attributes(&self, ino: Ino) -> Option<Attributes> {
+        if let Some((_, asked)) = self.state.asked.borrow().as_ref().filter(|(asked, _)| *asked == ino) {
+            return Some(asked.clone());
+        }
+        let attributes = self.read_attributes(ino)?;
+        self.state.asked.replace(Some((ino, attributes.clone())));
+        Some(attributes)
+    }
+
+    fn read_attributes(&self, ino: Ino) -> Option<Attributes> {
         let inode = self.inode(ino)?;
         let view = self.tree();
         let row = match view.node(inode.node) {
@@ -52,10 +61,8 @@ impl<S: Store> Replica<S> {
         if inode.detached || inode.node.is_unshared() || self.is_dirty(ino) {
             return true;
         }
-        match self.view().node(inode.node) {
-            Some(node) => node.manifest().is_none_or(|manifest| holds(&inode, manifest)),
-            None => false,
-        }
+        let attributes = self.attributes(ino);
+        attributes.is_some_and(|it| it.row.manifest().is_none_or(|manifest| holds(&inode, manifest)))
     }
 
     /// Tells whether the inode's content has not been captured since it last changed.

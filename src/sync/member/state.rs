@@ -2,6 +2,7 @@
 
 use super::base::ViewTree;
 pub use super::effects::Effects;
+use super::inodes::Attributes;
 use super::keys::{self, Slot};
 use super::merging::{Contents, NoContents};
 use super::presence::Presence;
@@ -19,7 +20,7 @@ use crate::sync::kv::{Batch, Durability, Kv, Store, Txn, WriteError};
 use crate::sync::rows::{RowTree, RowTreeMut};
 use crate::wire::{Position, decode, encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A member's state over the store that keeps it.
@@ -60,6 +61,9 @@ pub(super) struct State {
     pub tells_sights: bool,
     /// The space's quota, as the hub told it last.
     pub quota: Option<Quota>,
+    /// The inode that was asked about last and what was said, until the next commit: one call of an application's asks
+    /// several times.
+    pub asked: RefCell<Option<(Ino, Attributes)>>,
 }
 
 /// Numbers that only grow.
@@ -169,6 +173,7 @@ impl<S: Store> Replica<S> {
             seal_unsynced: Cell::new(store.get(keys::SEALED).is_some()),
             tells_sights: false,
             quota: read("quota").map(|value| decode("quota", &value).expect(ours)),
+            asked: RefCell::new(None),
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -265,6 +270,7 @@ impl<S: Store> Replica<S> {
         if batch.is_empty() && durability == Durability::Process {
             return Ok(());
         }
+        self.state.asked.replace(None);
         self.store.commit(batch, durability)?;
         if durability == Durability::Power {
             self.state.marks_unsynced.set(false);
