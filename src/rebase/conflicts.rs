@@ -1,7 +1,7 @@
 //! Conflicts of this member's: their names, and their records.
 
 use super::replay::{NO_VERSION, Rebase};
-use crate::model::{Conflict, ConflictKind, Name, Node, NodeId, Place, Version};
+use crate::model::{Conflict, ConflictKind, Manifest, Name, Node, NodeId, Place, Version};
 use crate::ops::{TreeMut, Verb};
 
 impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
@@ -58,10 +58,18 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         self.unseen.contains(&node) || self.put_from.get(&node).is_some_and(|from| *from <= base)
     }
 
-    /// The conflict that a pending op carries, where what it is about is still there.
-    pub(super) fn conflict_today(&self, conflict: Option<Conflict>) -> Option<Conflict> {
+    /// The conflict that a pending op carries, where what it is about is still there, and has not got the very content that
+    /// the op brings.
+    pub(super) fn conflict_today(
+        &self,
+        conflict: Option<Conflict>,
+        brings: Option<&Manifest>,
+    ) -> Option<Conflict> {
         let mut conflict = conflict?;
         conflict.node = self.node_of(conflict.node);
-        self.tree.node(conflict.node).is_some().then_some(conflict)
+        let now = self.tree.node(conflict.node)?;
+        let same = brings.zip(now.manifest()).is_some_and(|(brought, now)| brought.same_content(now));
+        let of_contents = matches!(conflict.kind, ConflictKind::PutPut | ConflictKind::MakeMake);
+        (!same || !of_contents).then_some(conflict)
     }
 }

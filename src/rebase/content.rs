@@ -43,7 +43,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
         let spot = self.locate(old, put.base);
         let fresh = self.tree.node(spot.node).is_some_and(|node| node.version == spot.version);
         let stands = if fresh && !self.is_withheld(spot.node) {
-            put.conflict = self.conflict_today(put.conflict.take()).filter(|conflict| {
+            put.conflict = self.conflict_today(put.conflict.take(), Some(&put.manifest)).filter(|conflict| {
                 let copy_of = self.tree.conflict_of_copy(spot.node);
                 copy_of.is_none_or(|about| about == (conflict.node, conflict.member))
             });

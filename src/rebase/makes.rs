@@ -51,7 +51,10 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     fn conflict_of_make(&self, make: &Make, old: NodeId) -> Option<Conflict> {
         match &make.conflict {
             Some(conflict) if conflict.node == old => Some(Conflict { node: make.node, ..conflict.clone() }),
-            other => self.conflict_today(other.clone()),
+            other => {
+                let brings = if let Body::File(manifest) = &make.body { Some(manifest) } else { None };
+                self.conflict_today(other.clone(), brings)
+            }
         }
     }
 

@@ -148,7 +148,7 @@ impl<'t, 'r, T: TreeMut, O: TreeMut> Rebase<'t, 'r, T, O> {
                 self.emit_or_record(Verb::Settle { node, member });
             }
             Verb::Record(conflict) => {
-                if let Some(conflict) = self.conflict_today(Some(conflict)) {
+                if let Some(conflict) = self.conflict_today(Some(conflict), None) {
                     self.emit_or_record(Verb::Record(conflict));
                 }
             }

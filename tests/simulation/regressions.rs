@@ -349,6 +349,29 @@ fn a_save_by_backup_that_ends_before_the_new_file_has_had_a_flush_point_is_the_s
     assert_eq!(row(&space.members[0]), row(&space.members[1]));
 }
 
+#[test]
+fn what_was_to_be_fetched_is_not_where_an_id_is_of_something_else_in_a_space_made_anew() {
+    let mut space = Space::new(3);
+    space.connect(0);
+    let long: Vec<u8> = (0..70_000u32).flat_map(u32::to_le_bytes).collect();
+    space.make_file(0, "long", &long);
+    let chunks = crate::member::manifest_of(&long).1;
+    space.hub.keep(chunks);
+    space.talk();
+    space.connect(1);
+    let node = space.node(1, "long");
+    assert!(space.members[1].replica.wants(node));
+    space.members[1].disconnected();
+    space.hub = Hub::new(8, 3, space.hub.history.stamps.clone());
+    space.connect(2);
+    space.make(2, "directory", Body::Directory);
+    space.talk();
+    assert_eq!(space.node(2, "directory"), node, "the id is used again");
+    space.connect(1);
+    assert_eq!(space.node(1, "directory"), node);
+    assert!(!space.members[1].replica.wants(node));
+}
+
 fn all_pass(fate: HubFate) {
     note_panics();
     for seed in 0..SEEDS {

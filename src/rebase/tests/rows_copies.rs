@@ -122,3 +122,21 @@ fn a_content_that_both_sides_have_by_now_carries_no_conflict() {
     assert_eq!(carried.collect::<Vec<_>>(), []);
     assert!(space.contents().contains(&(BITS + 0b11)));
 }
+
+#[test]
+fn a_copy_that_has_what_the_file_has_by_now_is_in_no_conflict() {
+    let (mut space, mut ann, mut bob) = (Space::default(), Member::new(1), Member::new(2));
+    ann.write("a", 1);
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    ann.write("a", 2);
+    ann.sync(&mut space);
+    bob.write("a", 3);
+    bob.pull(&space);
+    assert_eq!(open(&bob.view), ["PutPut a -> a (conflict bob)"]);
+    ann.write("a", 3);
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    assert_eq!(files(&space), named(&[("a", 3), ("a (conflict bob)", 3)]));
+    assert_eq!(open(&space.head), [""; 0]);
+}
