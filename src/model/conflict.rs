@@ -1,6 +1,6 @@
 //! Conflicts: both sides touched the same thing and no rule joins them.
 
-use super::{MemberNumber, NodeId, Timestamp, Version};
+use super::{Manifest, MemberNumber, Node, NodeId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
 /// A conflict record. It stands in the log and in every tree, so all members see the same conflicts.
@@ -16,6 +16,15 @@ pub struct Conflict {
     /// The version that kept the name.
     pub remote: Version,
     pub time: Timestamp,
+}
+
+impl Conflict {
+    /// Tells whether there still is a conflict when the content that lost is `lost` and its node is as `now` says: contents
+    /// that are the same are in none.
+    pub fn holds(&self, lost: Option<&Manifest>, now: &Node) -> bool {
+        let same = lost.zip(now.manifest()).is_some_and(|(lost, now)| lost.same_content(now));
+        !same || !matches!(self.kind, ConflictKind::PutPut | ConflictKind::MakeMake)
+    }
 }
 
 /// What met what: local work first, then what had been accepted.

@@ -67,9 +67,7 @@ impl<T: TreeMut, O: TreeMut> Rebase<'_, '_, T, O> {
     ) -> Option<Conflict> {
         let mut conflict = conflict?;
         conflict.node = self.node_of(conflict.node);
-        let now = self.tree.node(conflict.node)?;
-        let same = brings.zip(now.manifest()).is_some_and(|(brought, now)| brought.same_content(now));
-        let of_contents = matches!(conflict.kind, ConflictKind::PutPut | ConflictKind::MakeMake);
-        (!same || !of_contents).then_some(conflict)
+        let holds = conflict.holds(brings, &self.tree.node(conflict.node)?);
+        holds.then_some(conflict)
     }
 }

@@ -101,10 +101,13 @@ impl<S: Store> Work<'_, S> {
         self.txn.remove(keys::embryo(node));
         (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, mtime);
         make.owner = make.owner.map(|_| row.owner);
+        // What it had met when it was made may have been removed since, or have this very content.
+        let met = |other: NodeId| self.view().node(other).filter(|_| other != node);
+        make.conflict = make.conflict.filter(|conflict| {
+            conflict.node == node
+                || met(conflict.node).is_some_and(|now| conflict.holds(Some(&manifest), &now))
+        });
         make.body = Body::File(manifest);
-        // What it had met when it was made may have been removed since.
-        let there = |other: NodeId| other == node || self.view().node(other).is_some();
-        make.conflict = make.conflict.filter(|conflict| there(conflict.node));
         let op = Op { time: made, verb: Verb::Make(make) };
         self.write_op(&op)?;
         self.append(op);

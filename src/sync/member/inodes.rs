@@ -7,6 +7,7 @@ use crate::model::{Digest, Manifest, Node, NodeId, Timestamp, Version};
 use crate::ops::Tree;
 use crate::sync::kv::{Durability, Kv, Store};
 use crate::wire::{decode, encode};
+use std::cell::Ref;
 
 /// What the kernel is told of an inode, but for the size and mtime of one that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +30,19 @@ impl<S: Store> Replica<S> {
 
     /// None where the inode is unknown, or its node is gone.
     pub fn attributes(&self, ino: Ino) -> Option<Attributes> {
-        if let Some((_, asked)) = self.state.asked.borrow().as_ref().filter(|(asked, _)| *asked == ino) {
-            return Some(asked.clone());
+        if let Some(told) = self.told(ino) {
+            return Some(told.clone());
         }
         let attributes = self.read_attributes(ino)?;
-        self.state.asked.replace(Some((ino, attributes.clone())));
+        self.state.last_told.replace(Some((ino, attributes.clone())));
         Some(attributes)
+    }
+
+    /// What was told last, if it is of this inode and nothing has been committed since.
+    fn told(&self, ino: Ino) -> Option<Ref<'_, Attributes>> {
+        let of_it = |last: &Option<(Ino, Attributes)>| last.as_ref().is_some_and(|(of, _)| *of == ino);
+        let last = Some(self.state.last_told.borrow()).filter(|last| of_it(last))?;
+        Ref::filter_map(last, |last| last.as_ref().map(|(_, told)| told)).ok()
     }
 
     fn read_attributes(&self, ino: Ino) -> Option<Attributes> {
@@ -61,8 +69,11 @@ impl<S: Store> Replica<S> {
         if inode.detached || inode.node.is_unshared() || self.is_dirty(ino) {
             return true;
         }
-        let attributes = self.attributes(ino);
-        attributes.is_some_and(|it| it.row.manifest().is_none_or(|manifest| holds(&inode, manifest)))
+        let is_here = |row: &Node| row.manifest().is_none_or(|manifest| holds(&inode, manifest));
+        match self.told(ino) {
+            Some(told) => is_here(&told.row),
+            None => self.view().node(inode.node).as_ref().is_some_and(is_here),
+        }
     }
 
     /// Tells whether the inode's content has not been captured since it last changed.

@@ -269,10 +269,8 @@ impl<S: Store> Work<'_, S> {
 
     fn update_content(&mut self, id: NodeId, before: Option<&Node>, now: &Node) {
         let Some(manifest) = now.manifest() else {
-            // In a space that was made anew the id may be that of something else.
-            if before.is_some_and(|before| before.manifest().is_some()) {
-                self.lose(id);
-            }
+            // In a space that was made anew the id may be that of something else; its inode and pin have gone with the file.
+            self.txn.remove(keys::wanted(id));
             return;
         };
         if let Some(ino) = self.known_ino_of(id)

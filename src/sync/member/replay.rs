@@ -40,6 +40,7 @@ impl<S: Store> Work<'_, S> {
     pub fn replay_on_base(&mut self, old: Slot, recovered: Recovered) -> Result<(), LocalError> {
         let accepted = std::mem::take(&mut self.accepted);
         if std::mem::replace(&mut self.replayed, true) {
+            debug_assert!(accepted.is_empty() && old == self.state.slot, "the base has not moved since");
             let mut same_rows = self.txn.fork();
             let prefix = self.state.slot.view_prefix();
             return self.replay_from(&mut RowTreeMut { txn: &mut same_rows, prefix }, recovered);

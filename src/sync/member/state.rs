@@ -63,7 +63,7 @@ pub(super) struct State {
     pub quota: Option<Quota>,
     /// The inode that was asked about last and what was said, until the next commit: one call of an application's asks
     /// several times.
-    pub asked: RefCell<Option<(Ino, Attributes)>>,
+    pub last_told: RefCell<Option<(Ino, Attributes)>>,
 }
 
 /// Numbers that only grow.
@@ -173,7 +173,7 @@ impl<S: Store> Replica<S> {
             seal_unsynced: Cell::new(store.get(keys::SEALED).is_some()),
             tells_sights: false,
             quota: read("quota").map(|value| decode("quota", &value).expect(ours)),
-            asked: RefCell::new(None),
+            last_told: RefCell::new(None),
         };
         let mut replica = Replica { store, state };
         if fresh {
@@ -270,7 +270,7 @@ impl<S: Store> Replica<S> {
         if batch.is_empty() && durability == Durability::Process {
             return Ok(());
         }
-        self.state.asked.replace(None);
+        self.state.last_told.replace(None);
         self.store.commit(batch, durability)?;
         if durability == Durability::Power {
             self.state.marks_unsynced.set(false);

@@ -4,7 +4,7 @@
 //! Invariant: what was put is there after a kill at any moment, or not at all; the record being written then is told by
 //! its checksum. The file is memory: nothing here survives the loss of power, and nothing has to, since the mount does
 //! not either.
-//! Writing a record is a store to memory, which the kernel keeps when this process dies.
+//! A record is written by a store to the file's memory, which stays when this process dies, or by a call where it is long.
 //! Order: records are written behind one another; where most of them are old, those that count are written again behind
 //! the rest, and then the header's one word says that the log begins there.
 
@@ -193,6 +193,7 @@ impl Log {
     fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let covers = |window: &Window| window.covers(offset, bytes.len());
         if !self.window.as_ref().is_some_and(covers) && bytes.len() <= WINDOW_BYTES / 2 {
+            // Where there is none, the call says why.
             self.window = Window::open(&self.file, offset).ok();
         }
         match self.window.as_mut().filter(|window| covers(window)) {
@@ -218,9 +219,11 @@ impl Log {
         self.write(&bytes, new)?;
         self.file.write_all_at(&new.to_le_bytes(), 8)?;
         (self.start, self.end) = (new, new + bytes.len() as u64);
-        // The header shares its page with the first records.
+        // A window that was opened since may have taken room before the log's start anew. The header shares its page with the
+        // first records.
+        let dead = Window::beginning(old).max(HEADER_BYTES);
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(fallocate(&self.file, hole, old.max(HEADER_BYTES), new - old)?)
+        Ok(fallocate(&self.file, hole, dead, new - dead)?)
     }
 
     /// Without memory for it, what is asked of this process goes on; only its death would then be noticed.
@@ -321,13 +324,16 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let ledger = reopened(&file);
         ledger.put(Kind::Beginning, 0, b"kept");
-        for number in 0..20_000u64 {
-            ledger.put(Kind::Change, number, &[7; 1000]);
+        for number in 0..300_000u64 {
+            ledger.put(Kind::Change, number, &[7; 200]);
             ledger.remove(Kind::Change, number);
         }
         use std::os::unix::fs::MetadataExt;
-        let held = file.metadata().unwrap().blocks() * 512;
-        assert!(held < 3 * LOG_BYTES_MIN, "{held}");
+        let start = ledger.log.as_ref().unwrap().lock().start;
+        let (held, end) = (file.metadata().unwrap().blocks() * 512, file.metadata().unwrap().len());
+        assert!(held < LOG_BYTES_MIN + 2 * WINDOW_BYTES as u64, "{held}");
+        // Of what was there before, only the header's page is.
+        assert!(held <= end - Window::beginning(start) + window::PAGE_BYTES_MAX, "{held}");
         assert_eq!(reopened(&file).all(Kind::Beginning), [(0, b"kept".to_vec())]);
         assert_eq!(reopened(&file).all(Kind::Change), []);
     }

@@ -10,7 +10,7 @@ use std::ptr::{NonNull, null_mut};
 /// How long a stretch is.
 pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 /// Where one may begin: no page of any machine is larger.
-const PAGE_BYTES_MAX: u64 = 64 * 1024;
+pub(super) const PAGE_BYTES_MAX: u64 = 64 * 1024;
 
 pub(super) struct Window {
     /// Where in the file it begins.
@@ -18,17 +18,22 @@ pub(super) struct Window {
     memory: NonNull<u8>,
 }
 
-// SAFETY: the memory belongs to the window alone, which is changed through `&mut` only.
+// SAFETY: the mapping is of the process, not of a thread, and is written through `&mut` only.
 unsafe impl Send for Window {}
 
 impl Window {
+    /// Where the stretch begins that `offset` is in.
+    pub fn beginning(offset: u64) -> u64 {
+        offset - offset % PAGE_BYTES_MAX
+    }
+
     /// The stretch that `offset` is in. Its room in the file is taken now: a store to memory that is not to be had would
-    /// be the end of this process, and nobody may shorten the file.
+    /// be the end of this process. Nobody shortens the file: only processes of one mount know it.
     ///
     /// # Errors
     /// Those of `fallocate(2)` and `mmap(2)`.
     pub fn open(file: &File, offset: u64) -> io::Result<Window> {
-        let at = offset - offset % PAGE_BYTES_MAX;
+        let at = Window::beginning(offset);
         fallocate(file, FallocateFlags::empty(), at, WINDOW_BYTES as u64)?;
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping, wherever the kernel finds room for it.
