@@ -29,7 +29,7 @@ fn what_git_merges_comes_out_in_the_same_bytes() {
     assert_eq!(tally.silent, [] as [&str; 0], "a conflict for git, but not here");
     assert!(tally.stricter.len() * 100 <= cases.len(), "at most 1 % conflicts where git has none");
     // How rarely depends on the crates that happen to be there: 0 to 3 of 1200 were seen.
-    assert!(tally.git_undecided.len() * 100 <= cases.len(), "git's own diff fails rarely");
+    assert!(tally.git_undecided.len() * 200 <= cases.len(), "git's own diff fails rarely");
     assert!(tally.both_clean > 300 && tally.both_conflict > 100, "the cases show something");
 }
 

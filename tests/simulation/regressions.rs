@@ -83,6 +83,13 @@ impl Space {
         ino
     }
 
+    /// Too large to come along with its entry.
+    fn make_long_file(&mut self, at: usize, name: &str) {
+        let long: Vec<u8> = (0..70_000u32).flat_map(u32::to_le_bytes).collect();
+        self.make_file(at, name, &long);
+        self.hub.keep(crate::member::manifest_of(&long).1);
+    }
+
     fn node(&self, at: usize, name: &str) -> NodeId {
         let place = place(name);
         self.members[at].replica.view().child(place.parent, &place.name).expect("the name is there")
@@ -132,11 +139,7 @@ fn content_that_has_not_arrived_is_still_wanted_after_a_save_by_rename() {
     let mut space = Space::new(2);
     space.connect(0);
     space.make_file(0, "old", b"old");
-    // Too large to come along.
-    let long: Vec<u8> = (0..70_000u32).flat_map(u32::to_le_bytes).collect();
-    space.make_file(0, "long", &long);
-    let chunks = crate::member::manifest_of(&long).1;
-    space.hub.keep(chunks);
+    space.make_long_file(0, "long");
     space.talk();
     space.connect(1);
     let (node, replaced) = (space.node(1, "long"), space.node(1, "old"));
@@ -353,10 +356,7 @@ fn a_save_by_backup_that_ends_before_the_new_file_has_had_a_flush_point_is_the_s
 fn what_was_to_be_fetched_is_not_where_an_id_is_of_something_else_in_a_space_made_anew() {
     let mut space = Space::new(3);
     space.connect(0);
-    let long: Vec<u8> = (0..70_000u32).flat_map(u32::to_le_bytes).collect();
-    space.make_file(0, "long", &long);
-    let chunks = crate::member::manifest_of(&long).1;
-    space.hub.keep(chunks);
+    space.make_long_file(0, "long");
     space.talk();
     space.connect(1);
     let node = space.node(1, "long");

@@ -24,6 +24,19 @@ fn in_conflict() -> Met {
     meet(|ann| ann.write("a", 1), |ann| ann.write("a", 2), |bob| bob.write("a", 3), ANN)
 }
 
+/// As [`in_conflict`], with bob's copy still in his journal.
+fn in_unseen_conflict() -> (Space, Member, Member) {
+    let (mut space, mut ann, mut bob) = (Space::default(), Member::new(1), Member::new(2));
+    ann.write("a", 1);
+    ann.sync(&mut space);
+    bob.sync(&mut space);
+    ann.write("a", 2);
+    ann.sync(&mut space);
+    bob.write("a", 3);
+    bob.pull(&space);
+    (space, ann, bob)
+}
+
 #[test]
 fn a_copy_dropped_before_a_further_content_lost_keeps_that_and_met_nobody() {
     let Met { mut ann, mut bob, mut space, .. } = in_conflict();
@@ -39,14 +52,7 @@ fn a_copy_dropped_before_a_further_content_lost_keeps_that_and_met_nobody() {
 
 #[test]
 fn so_does_a_copy_that_nobody_else_has_seen() {
-    let (mut space, mut ann, mut bob) = (Space::default(), Member::new(1), Member::new(2));
-    ann.write("a", 1);
-    ann.sync(&mut space);
-    bob.sync(&mut space);
-    ann.write("a", 2);
-    ann.sync(&mut space);
-    bob.write("a", 3);
-    bob.pull(&space);
+    let (mut space, mut ann, mut bob) = in_unseen_conflict();
     bob.write("a", 5);
     bob.rm("a (conflict bob)");
     ann.write("a", 4);
@@ -125,14 +131,7 @@ fn a_content_that_both_sides_have_by_now_carries_no_conflict() {
 
 #[test]
 fn a_copy_that_has_what_the_file_has_by_now_is_in_no_conflict() {
-    let (mut space, mut ann, mut bob) = (Space::default(), Member::new(1), Member::new(2));
-    ann.write("a", 1);
-    ann.sync(&mut space);
-    bob.sync(&mut space);
-    ann.write("a", 2);
-    ann.sync(&mut space);
-    bob.write("a", 3);
-    bob.pull(&space);
+    let (mut space, mut ann, mut bob) = in_unseen_conflict();
     assert_eq!(open(&bob.view), ["PutPut a -> a (conflict bob)"]);
     ann.write("a", 3);
     ann.sync(&mut space);

@@ -3,7 +3,7 @@
 use super::keys;
 use super::records::{Ino, Inode, content_of};
 use super::state::{Effects, LocalError, Replica, Work};
-use crate::model::{Body, ChunkId, Manifest, NodeId, Timestamp};
+use crate::model::{Body, ChunkId, Manifest, Node, NodeId, Timestamp};
 use crate::ops::{Op, Put, Rejection, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
 
@@ -102,10 +102,10 @@ impl<S: Store> Work<'_, S> {
         (make.mode, make.xattrs, make.mtime) = (row.mode, row.xattrs, mtime);
         make.owner = make.owner.map(|_| row.owner);
         // What it had met when it was made may have been removed since, or have this very content.
-        let met = |other: NodeId| self.view().node(other).filter(|_| other != node);
+        let view = self.view();
         make.conflict = make.conflict.filter(|conflict| {
-            conflict.node == node
-                || met(conflict.node).is_some_and(|now| conflict.holds(Some(&manifest), &now))
+            let holds = |now: Node| conflict.holds(Some(&manifest), &now);
+            conflict.node == node || view.node(conflict.node).is_some_and(holds)
         });
         make.body = Body::File(manifest);
         let op = Op { time: made, verb: Verb::Make(make) };

@@ -40,9 +40,9 @@ impl<S: Store> Replica<S> {
 
     /// What was told last, if it is of this inode and nothing has been committed since.
     fn told(&self, ino: Ino) -> Option<Ref<'_, Attributes>> {
-        let of_it = |last: &Option<(Ino, Attributes)>| last.as_ref().is_some_and(|(of, _)| *of == ino);
-        let last = Some(self.state.last_told.borrow()).filter(|last| of_it(last))?;
-        Ref::filter_map(last, |last| last.as_ref().map(|(_, told)| told)).ok()
+        let of_it = |last: &(Ino, Attributes)| last.0 == ino;
+        let last = self.state.last_told.borrow();
+        Ref::filter_map(last, |last| last.as_ref().filter(|last| of_it(last)).map(|(_, told)| told)).ok()
     }
 
     fn read_attributes(&self, ino: Ino) -> Option<Attributes> {
