@@ -9,7 +9,7 @@ use super::assemble::Assembler;
 use super::files::Arriving;
 use super::gather::Gathering;
 use super::link::Outgoing;
-use super::pace::Pace;
+use super::pace::{self, Pace};
 use super::shared::Shared;
 use super::source::read_inline;
 use super::standing::Trouble;
@@ -20,7 +20,7 @@ use crate::vfs::{self, Announced};
 use crate::wire::{FromHub, FromMember, Hello, Inline, LogEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// What wakes the driver.
@@ -269,23 +269,27 @@ impl Driver {
     }
 
     fn seal(&mut self) -> Result<(), String> {
-        let to_seal = self.shared.volume().replica().to_seal();
-        let Some(seal) = to_seal else {
-            if self.shared.volume().replica().is_all_accepted() {
-                self.pace.rested();
-            }
-            return Ok(());
-        };
         let now = Instant::now();
-        let wait = self.pace.wait(now);
-        if !seal.full && !wait.is_zero() {
-            if !self.pausing {
-                self.pausing = true;
-                self.shared.pause_sealing(wait);
+        let ops = {
+            let replica = self.shared.volume().replica();
+            if replica.is_all_accepted() {
+                self.pace.rested();
+                return Ok(());
             }
+            replica.journalled()
+        };
+        if self.pace.awaits_pause(now, ops) {
+            self.pause_sealing(pace::INTERVAL);
             return Ok(());
         }
-        self.pace.sealed(now);
+        let to_seal = self.shared.volume().replica().to_seal();
+        let Some(seal) = to_seal else { return Ok(()) };
+        let wait = self.pace.wait(now);
+        if !seal.full && !wait.is_zero() {
+            self.pause_sealing(wait);
+            return Ok(());
+        }
+        self.pace.sealed(now, ops);
         if !seal.large.is_empty() {
             self.shared.volume().replica().sync_marks().map_err(|error| error.to_string())?;
         }
@@ -309,6 +313,13 @@ impl Driver {
             }
         }
         self.shared.volume().replica().seal(seal.count, inline).map_err(|error| error.to_string())
+    }
+
+    fn pause_sealing(&mut self, pause: Duration) {
+        if !self.pausing {
+            self.pausing = true;
+            self.shared.pause_sealing(pause);
+        }
     }
 
     /// Order: what is sealed survives the loss of power before it is sent. Meanwhile local work goes on.

@@ -65,6 +65,11 @@ impl<S: Store> Replica<S> {
         rows.map(|(key, value)| (keys::number_of(&key), read_op(&value)))
     }
 
+    /// Counts all ops that were ever put at the journal's end.
+    pub fn journalled(&self) -> u64 {
+        self.state.counters.journal
+    }
+
     /// Work that the hub has not accepted.
     pub fn pending(&self) -> Pending {
         pending_in(&self.store)
