@@ -8,7 +8,7 @@ use super::attributes::{ctime_of, mtime_of};
 use super::content::{Content, OpenInode};
 use super::error::VfsError;
 use super::host::ContentFiles;
-use super::queue::{BARRIER_WAIT_MAX, Job};
+use super::queue::{Job, Next};
 use super::reading::{Described, read_manifest};
 use super::stamp::Stamp;
 use super::volume::Volume;
@@ -42,7 +42,12 @@ pub(super) enum Outcome {
 impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Works on captures until [`Volume::stop_captures`]; runs in a thread of its own.
     pub fn run_captures(&self) {
-        while let Some(job) = self.queue.next() {
+        while let Some(next) = self.queue.next() {
+            let Next::Capture(job) = next else {
+                self.settle_put_off();
+                continue;
+            };
+            self.settle_put_off();
             if let Some(sealed) = job.sealed {
                 self.report(job.ino, self.take_sealed(job.ino, sealed));
             } else if let Some(open) = self.open.get(job.ino) {
@@ -85,45 +90,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         dirty.into_iter().map(|ino| self.capture_now(ino)).fold(Ok(()), Result::and)
     }
 
-    /// Captures small files that their writers think closed, and waits for what was fsynced, so that ops get
-    /// into the log in the order programs made them.
-    pub(super) fn settle_before_op(&self, but: &[Ino]) -> Result<(), VfsError> {
-        // One at a time: what one call has taken to capture, another must not overtake.
-        let settling = self.settling.lock();
-        let flushed = std::mem::take(&mut *self.flushed.lock());
-        for ino in flushed {
-            match self.open.get(ino) {
-                Some(_) if but.contains(&ino) => self.flushed.lock().push(ino),
-                Some(open) => {
-                    if let Some(changes) = open.take_flush()
-                        && self.await_release(&open)
-                    {
-                        let captured = self.try_capture(&open, changes);
-                        self.report(ino, captured.map(|_| ()));
-                    }
-                }
-                None => {}
-            }
-        }
-        drop(settling);
-        self.queue.wait_for_barriers(BARRIER_WAIT_MAX);
-        Ok(())
-    }
-
-    /// Remembers that a handle was flushed, where the capture that will follow is a small one.
-    pub(super) fn note_flushed(&self, open: &OpenInode) {
-        let small = {
-            let content = open.content.read();
-            let size = content.file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.len());
-            content.dirty && size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX)
-        };
-        if small && !open.note_flush() {
-            self.flushed.lock().push(open.ino);
-        }
-    }
-
     /// Captures an inode before this returns, whether it is open or not.
     pub(super) fn capture_now(&self, ino: Ino) -> Result<(), VfsError> {
+        self.settle_put_off();
         if !self.replica.lock().is_dirty(ino) {
             return Ok(());
         }
@@ -133,14 +102,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         captured
     }
 
-    pub(super) fn capture_at_close(&self, open: &Arc<OpenInode>, changes: u64) {
-        let nobody = self.concerns_nobody(open.ino, &mut open.content.write());
-        if !nobody && open.content.read().dirty {
-            self.capture_or_queue(open, changes);
-        }
-    }
-
-    fn capture_or_queue(&self, open: &Arc<OpenInode>, changes: u64) {
+    pub(super) fn capture_or_queue(&self, open: &Arc<OpenInode>, changes: u64) {
+        self.settle_put_off();
         match self.size_of(open) {
             Ok(size) if size > CAPTURED_AT_ONCE_BYTES_MAX => {
                 self.queue.push(Job { ino: open.ino, is_barrier: false, changes, sealed: None });
@@ -160,12 +123,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.report(ino, captured);
     }
 
-    fn report(&self, ino: Ino, captured: Result<(), VfsError>) {
+    pub(super) fn report(&self, ino: Ino, captured: Result<(), VfsError>) {
         // The mark stays, so the content is taken at the next flush point or the next start.
         captured.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "content was not captured"));
     }
 
-    fn prune_if_clean(&self, open: &OpenInode) {
+    pub(super) fn prune_if_clean(&self, open: &OpenInode) {
         if !open.content.read().dirty {
             self.open.prune(open.ino);
         }
@@ -285,25 +248,38 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Hands content to the journal and clears the dirty mark. The caller keeps writers out.
     fn take(&self, open: &OpenInode, file: Option<&File>, described: Described) -> Result<(), VfsError> {
         let mut content = open.content.write();
-        if !content.dirty {
-            return Ok(());
+        if let Some((ctime, captured)) = self.to_take(open, &mut content, file, described)? {
+            self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+            self.is_taken(open, &mut content);
         }
-        if self.concerns_nobody(open.ino, &mut content) {
-            return Ok(());
+        Ok(())
+    }
+
+    /// What is to be handed to the journal, and when the inode last changed.
+    pub(super) fn to_take(
+        &self,
+        open: &OpenInode,
+        content: &mut Content,
+        file: Option<&File>,
+        described: Described,
+    ) -> Result<Option<(Timestamp, Captured)>, VfsError> {
+        if !content.dirty || self.concerns_nobody(open.ino, content) {
+            return Ok(None);
         }
-        let node = self.attributes(open.ino)?.0.node;
         let (mtime, ctime, blocks) = self.told_of_dirty(open, file)?;
         let Described { manifest, list } = described;
-        let captured = Captured { ino: open.ino, manifest, list, mtime, beside: None, blocks };
-        self.work(|replica| Ok(((), replica.capture(ctime, captured)?)))?;
+        Ok(Some((ctime, Captured { ino: open.ino, manifest, list, mtime, beside: None, blocks })))
+    }
+
+    /// Content was handed to the journal.
+    pub(super) fn is_taken(&self, open: &OpenInode, content: &mut Content) {
         self.overtake(open.ino);
-        self.ignores.changed(node);
+        let node = self.replica.lock().inode(open.ino).map(|inode| inode.node);
+        node.into_iter().for_each(|node| self.ignores.changed(node));
         // Its last name may have gone at the last moment.
-        if self.concerns_nobody(open.ino, &mut content) {
-            return Ok(());
+        if !self.concerns_nobody(open.ino, content) {
+            self.is_clean_now(open, content);
         }
-        self.is_clean_now(open, &mut content);
-        Ok(())
     }
 
     /// Tells whether an inode's last name is gone, or others are told nothing of it. In the former case its content

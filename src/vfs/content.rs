@@ -31,6 +31,8 @@ pub(super) struct OpenInode {
     pub flushed: AtomicBool,
     /// The count of changes at that time.
     flushed_changes: AtomicU64,
+    /// Its capture was put off when it was closed.
+    put_off: AtomicBool,
     /// There are set-id bits or capabilities that a write must clear.
     pub privileged: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl OpenInode {
             gave_up_at: AtomicU64::new(0),
             flushed: AtomicBool::new(false),
             flushed_changes: AtomicU64::new(0),
+            put_off: AtomicBool::new(false),
             privileged: AtomicBool::new(false),
         }
     }
@@ -91,6 +94,24 @@ impl OpenInode {
     /// Takes a noted flush away, and returns the count of changes it had.
     pub fn take_flush(&self) -> Option<u64> {
         self.flushed.swap(false, Ordering::SeqCst).then(|| self.flushed_changes.load(Ordering::SeqCst))
+    }
+
+    /// Tells whether nothing has changed since a flush.
+    pub fn is_as_flushed(&self) -> bool {
+        self.flushed.load(Ordering::SeqCst) && self.flushed_changes.load(Ordering::SeqCst) == self.changes()
+    }
+
+    /// Puts off the capture of what was flushed. Tells whether it is.
+    pub fn put_off(&self) -> bool {
+        self.is_as_flushed() && !self.put_off.swap(true, Ordering::SeqCst)
+    }
+
+    pub fn is_put_off(&self) -> bool {
+        self.put_off.load(Ordering::SeqCst)
+    }
+
+    pub fn end_put_off(&self) {
+        self.put_off.store(false, Ordering::SeqCst);
     }
 
     /// Notes that content was waited for in vain.

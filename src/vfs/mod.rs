@@ -23,6 +23,7 @@ mod attributes;
 mod beside;
 mod capture;
 mod clock;
+mod closing;
 mod content;
 mod crossing;
 mod error;

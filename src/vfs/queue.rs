@@ -1,4 +1,5 @@
-//! Captures of large files, one after the other, in the order of their flush points.
+//! Captures of large files, one after the other, in the order of their flush points; and when to make up for those of
+//! small files that were put off.
 
 use super::sealing::Sealed;
 use crate::sync::member::Ino;
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How long an op waits for the capture of what was fsynced before it.
 pub(super) const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Programs that have put nothing off for so long pause.
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(super) struct CaptureQueue {
@@ -22,7 +25,17 @@ struct State {
     pushed: u64,
     /// The job being worked on.
     running: Option<(u64, Job)>,
+    /// When something was put off last.
+    put_off: Option<Instant>,
     stopped: bool,
+}
+
+/// What the thread of the captures is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Capture(Job),
+    /// Whatever was put off.
+    PutOff,
 }
 
 /// A file to capture.
@@ -93,18 +106,31 @@ impl CaptureQueue {
         self.state.lock().jobs.iter().filter(|(_, job)| job.sealed.is_some()).count()
     }
 
-    /// Waits for the next job; none once the queue is stopped and empty.
-    pub fn next(&self) -> Option<Job> {
+    /// A capture that is not in the queue was put off.
+    pub fn put_off(&self) {
+        let before = self.state.lock().put_off.replace(Instant::now());
+        if before.is_none() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for what is to be done next; none once the queue is stopped and empty.
+    pub fn next(&self) -> Option<Next> {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 state.running = Some(job);
-                return Some(job.1);
+                return Some(Next::Capture(job.1));
             }
-            if state.stopped {
-                return None;
+            match state.put_off {
+                Some(at) if state.stopped || at.elapsed() >= PAUSE => {
+                    state.put_off = None;
+                    return Some(Next::PutOff);
+                }
+                Some(at) => drop(self.changed.wait_until(&mut state, at + PAUSE)),
+                None if state.stopped => return None,
+                None => self.changed.wait(&mut state),
             }
-            self.changed.wait(&mut state);
         }
     }
 

@@ -74,6 +74,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if !open.content.read().dirty || self.orphans.get(open.ino).is_some() {
             return Ok(());
         }
+        self.settle_put_off();
         let size = self.size_of(open)?;
         if size <= CAPTURED_AT_ONCE_BYTES_MAX && !self.queue.has_barriers() {
             return self.capture_surely(open);

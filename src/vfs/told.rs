@@ -24,6 +24,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// [`VfsError::NoAttribute`] where there is none of this name, or nothing true to say.
     pub(super) fn told_xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>, VfsError> {
+        self.settle_put_off();
         let (attributes, is_orphan) = self.attributes(ino)?;
         if is_orphan {
             return Err(VfsError::NoAttribute);

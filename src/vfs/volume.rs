@@ -2,6 +2,7 @@
 
 use super::attributes::Stat;
 use super::clock::now;
+use super::closing::Closing;
 use super::content::Content;
 use super::error::VfsError;
 use super::handles::{FileId, Handles};
@@ -41,10 +42,7 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) passes: AtomicBool,
     /// Inodes that the kernel wrote all the time when they were to be captured.
     pub(super) watched: Mutex<HashSet<Ino>>,
-    /// Inodes flushed after their last change and not captured yet, in that order.
-    pub(super) flushed: Mutex<Vec<Ino>>,
-    /// Held while flushed inodes are captured.
-    pub(super) settling: Mutex<()>,
+    pub(super) closing: Closing,
     /// Access times that were set, for as long as the kernel holds the inode: they are not kept.
     pub(super) atimes: Mutex<HashMap<Ino, Timestamp>>,
     /// What the next process needs if this one dies.
@@ -70,8 +68,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             ignores: Ignores::default(),
             passes: AtomicBool::new(false),
             watched: Mutex::default(),
-            flushed: Mutex::default(),
-            settling: Mutex::default(),
+            closing: Closing::default(),
             atimes: Mutex::default(),
             ledger: Ledger::default(),
             asked_again: Mutex::default(),
@@ -246,6 +243,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Counts a handle, or a use as short as one.
     pub(super) fn acquire(&self, ino: Ino, writer: bool) -> Arc<super::content::OpenInode> {
+        if writer && self.open.get(ino).is_some_and(|open| open.is_put_off()) {
+            // What was closed is a version of its own.
+            self.settle_put_off();
+        }
         // Order: remote content leaves the inode alone before anybody finds it open.
         self.replica.lock().opened(ino);
         let (open, first) = self.open.add(ino, writer, self.elapsed_ms());
@@ -267,7 +268,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let closed = self.work(|replica| Ok(((), replica.closed(ino))));
         closed.unwrap_or_else(|error| tracing::warn!(ino = ino.0, %error, "a close"));
         if remaining.handles == 0 || (writer && remaining.writers == 0) {
-            self.capture_at_close(&open, remaining.changes);
+            self.capture_at_close(&open, remaining);
         }
         if remaining.handles == 0 && !open.content.read().dirty {
             self.open.prune(ino);

@@ -29,10 +29,22 @@ impl<S: Store> Replica<S> {
     /// # Errors
     /// [`LocalError::Write`]; the mark then stays.
     pub fn capture(&mut self, now: Timestamp, captured: Captured) -> Result<Effects, LocalError> {
-        let taken = self.transact(now, Durability::Process, |work| {
-            let node = work.inode(captured.ino).map(|inode| inode.node);
-            work.capture(captured)?;
-            node.map_or(Ok(()), |node| work.withhold_further(node))
+        self.capture_all(vec![(now, captured)])
+    }
+
+    /// As [`Replica::capture`], for several in one step, in their order.
+    ///
+    /// # Errors
+    /// [`LocalError::Write`]; all marks then stay.
+    pub fn capture_all(&mut self, all: Vec<(Timestamp, Captured)>) -> Result<Effects, LocalError> {
+        let taken = self.transact(Timestamp::default(), Durability::Process, |work| {
+            for (now, captured) in all {
+                work.now = now;
+                let node = work.inode(captured.ino).map(|inode| inode.node);
+                work.capture(captured)?;
+                node.map_or(Ok(()), |node| work.withhold_further(node))?;
+            }
+            Ok(())
         });
         taken.map(|((), effects)| effects)
     }

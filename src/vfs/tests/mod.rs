@@ -2,6 +2,7 @@
 
 mod blocks;
 mod captures;
+mod closing;
 mod ignored;
 mod names;
 mod orphans;

@@ -1,0 +1,134 @@
+//! What is put off when programs close one new file after the other.
+
+use super::captures::firsts;
+use super::support::{Fixture, ROOT, WRITE};
+use crate::model::Name;
+use crate::ops::{Op, Tree, Verb};
+use crate::sync::member::Ino;
+use crate::vfs::{FileId, SetAttributes};
+use std::thread;
+
+const FILES: u8 = 100;
+
+/// Closes a file as the kernel does.
+fn close(fixture: &Fixture, file: FileId) {
+    fixture.volume.flush(file).unwrap();
+    fixture.volume.close(file);
+}
+
+fn name_of(number: u8) -> String {
+    format!("{number:03}")
+}
+
+/// Files made in haste, with their own number in each; the last ones are not captured yet.
+fn made_in_haste() -> Fixture {
+    let fixture = Fixture::default();
+    for number in 0..FILES {
+        let file = fixture.create(&name_of(number));
+        fixture.put(file, 0, &[number; 10]);
+        close(&fixture, file);
+    }
+    assert!((1..usize::from(FILES) / 2).contains(&fixture.journal().len()), "{:?}", fixture.verbs());
+    fixture
+}
+
+fn pause(fixture: &Fixture) {
+    fixture.volume.stop_captures();
+    fixture.volume.run_captures();
+}
+
+/// The names of the journal's ops, in order; a `+` behind that of content that is not the first.
+fn journalled(fixture: &Fixture) -> Vec<String> {
+    let replica = fixture.volume.replica();
+    let text = |name: &Name| String::from_utf8(name.as_bytes().to_vec()).unwrap();
+    let name = |op: Op| match op.verb {
+        Verb::Make(make) => Some(text(&make.place.name)),
+        Verb::Put(put) => Some(text(&replica.view().places(put.node)[0].name) + "+"),
+        _ => None,
+    };
+    replica.journal().filter_map(|(_, op)| name(op)).collect()
+}
+
+fn all() -> Vec<String> {
+    (0..FILES).map(name_of).collect()
+}
+
+#[test]
+fn files_made_in_haste_are_captured_in_their_order_when_programs_pause() {
+    let fixture = made_in_haste();
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), all());
+    assert!(fixture.volume.replica().dirty_inodes().is_empty());
+    assert_eq!(firsts(&fixture), (0..FILES).collect::<Vec<u8>>());
+}
+
+#[test]
+fn whoever_pauses_need_not_end() {
+    let fixture = made_in_haste();
+    thread::scope(|scope| {
+        scope.spawn(|| fixture.volume.run_captures());
+        while fixture.journal().len() < usize::from(FILES) {
+            thread::yield_now();
+        }
+        fixture.volume.stop_captures();
+    });
+    assert_eq!(journalled(&fixture), all());
+}
+
+#[test]
+fn what_is_done_later_comes_later() {
+    let fixture = made_in_haste();
+    fixture.make_directory("later");
+    assert_eq!(journalled(&fixture), [all(), vec!["later".into()]].concat());
+    let fixture = made_in_haste();
+    fixture.volume.capture_all(std::time::Instant::now()).unwrap();
+    assert_eq!(journalled(&fixture), all());
+}
+
+#[test]
+fn content_that_was_closed_is_a_version_of_its_own() {
+    let fixture = made_in_haste();
+    let file = fixture.open("099", WRITE);
+    fixture.put(file, 0, b"second");
+    close(&fixture, file);
+    let cut = SetAttributes { size: Some(3), ..SetAttributes::default() };
+    fixture.volume.set_attributes(ROOT, fixture.ino("098"), None, cut).unwrap();
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), [all(), vec!["099+".into(), "098+".into()]].concat());
+}
+
+#[test]
+fn of_a_file_that_is_removed_nobody_hears() {
+    let fixture = made_in_haste();
+    let last = fixture.ino("099");
+    fixture.volume.unlink(Ino::ROOT, b"099").unwrap();
+    // The kernel may forget it before it comes to its capture, or after.
+    fixture.volume.forget(last);
+    fixture.volume.unlink(Ino::ROOT, b"098").unwrap();
+    let mut left = all();
+    left.truncate(usize::from(FILES) - 2);
+    assert_eq!(journalled(&fixture), left);
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), left);
+    assert!(fixture.volume.replica().dirty_inodes().is_empty());
+    // Nothing is left to be waited for, nor open.
+    assert!(fixture.volume.closing.is_settled());
+}
+
+#[test]
+fn the_tag_of_what_was_closed_is_told() {
+    let fixture = made_in_haste();
+    assert!(fixture.volume.xattr(fixture.ino("099"), b"user.fl0w.md5").is_ok());
+    assert_eq!(journalled(&fixture), all());
+}
+
+#[test]
+fn nothing_is_lost_where_the_process_dies_before_the_capture() {
+    let fixture = made_in_haste();
+    for after in [fixture.after_kill(), fixture.after_crash()] {
+        let mut found = journalled(&after);
+        found.sort();
+        assert_eq!(found, all());
+        assert_eq!(after.read("099"), [99; 10]);
+    }
+}
