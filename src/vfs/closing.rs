@@ -76,14 +76,10 @@ impl Closing {
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
-    /// Remembers that a handle was flushed, where the capture that will follow is a small one.
-    pub(super) fn note_flushed(&self, open: &OpenInode) {
-        let small = {
-            let content = open.content.read();
-            let size = content.file.as_ref().and_then(|file| file.metadata().ok()).map(|data| data.len());
-            content.dirty && size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX)
-        };
-        if small && !open.note_flush() {
+    /// Remembers that a handle was flushed, where the capture that will follow is a small one. `size` is that of its file.
+    pub(super) fn note_flushed(&self, open: &OpenInode, size: Option<u64>) {
+        let small = size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX);
+        if small && open.content.read().dirty && !open.note_flush() {
             self.closing.state.lock().flushed.push(open.ino);
         }
     }

@@ -10,6 +10,7 @@ use super::names::NewNode;
 use super::prepare::{Keep, MATERIALIZE_WAIT_MAX};
 use super::reading::check_growth;
 use super::settings::Caller;
+use super::stamp::Stamp;
 use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
@@ -291,10 +292,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// [`VfsError::BadHandle`].
     pub fn flush(&self, id: FileId) -> Result<(), VfsError> {
         let handle = self.handles.get(id)?;
+        let file = handle.open.content.read().file.clone();
+        let stamp = file.and_then(|file| Stamp::hasty(&file).ok());
         if handle.open.passage.is_written() {
-            self.note_passage_flushed(&handle.open);
+            handle.open.passage.note_flushed(stamp);
         }
-        self.note_flushed(&handle.open);
+        self.note_flushed(&handle.open, stamp.map(|stamp| stamp.size));
         Ok(())
     }
 

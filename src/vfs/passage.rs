@@ -35,6 +35,7 @@ const PUT_ASIDE_BYTES_MAX: u64 = 1024 * 1024;
 const READ_AT_ONCE_BYTES: u64 = 128 * 1024;
 /// Where less room is left, every write passes the daemon, which stops before the reserve is touched.
 const ROOM_MIN_BYTES: u64 = 256 * 1024 * 1024;
+const ROOM_LASTS: Duration = Duration::from_millis(20);
 /// The end of a handle follows the `close` that causes it in about a millisecond.
 const RELEASE_WAIT_MAX: Duration = Duration::from_millis(5);
 
@@ -81,6 +82,11 @@ impl Passage {
     /// Tells whether the kernel may be writing.
     pub fn is_written(&self) -> bool {
         self.writers.load(Ordering::SeqCst) > 0
+    }
+
+    /// Notes that a program thinks a file closed that the kernel writes, as it is then.
+    pub fn note_flushed(&self, stamp: Option<Stamp>) {
+        *self.flushed.lock() = stamp;
     }
 
     /// The content that is known to be in the file still.
@@ -163,8 +169,16 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
+    /// Where there was room a moment ago there still is: what is kept free is much more than can be written meanwhile.
     fn has_room(&self) -> bool {
-        self.has_room_for(0)
+        let now = self.elapsed_ms();
+        if now < self.has_room_until.load(Ordering::Relaxed) {
+            return !self.host.refuses_writes();
+        }
+        let has_room = self.has_room_for(0);
+        let until = if has_room { now + ROOM_LASTS.as_millis() as u64 } else { 0 };
+        self.has_room_until.store(until, Ordering::Relaxed);
+        has_room
     }
 
     /// Tells whether so many bytes may be taken beside what others need.
@@ -229,13 +243,6 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         handle.open.passage.released.notify_all();
     }
 
-    /// Notes that a program thinks a file closed that the kernel writes.
-    pub(super) fn note_passage_flushed(&self, open: &OpenInode) {
-        let file = open.content.read().file.clone();
-        let stamp = file.and_then(|file| Stamp::hasty(&file).ok());
-        *open.passage.flushed.lock() = stamp;
-    }
-
     /// Waits a moment for the end of handles of a file that a program thinks closed. Tells whether it was left alone
     /// since: if not, the program had another handle.
     pub(super) fn await_release(&self, open: &OpenInode) -> bool {
@@ -281,7 +288,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// told; it has to forget them then.
     pub fn times_changed(&self, id: FileId) -> bool {
         let Ok(handle) = self.handles.get(id) else { return false };
-        if !handle.mode.write || !handle.passes.load(Ordering::SeqCst) {
+        // Who cannot read a file cannot map it, and of what is written the kernel forgets the times by itself.
+        let maps = handle.mode.read && handle.mode.write;
+        if !maps || !handle.passes.load(Ordering::SeqCst) {
             return false;
         }
         let file = handle.open.content.read().file.clone();

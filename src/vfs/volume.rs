@@ -22,7 +22,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 /// A mounted space. Shared by the threads that serve the kernel, the one that captures, and the member.
@@ -40,6 +40,8 @@ pub struct Volume<S: Store, F: ContentFiles> {
     pub(super) allowance: Allowance,
     /// Files may be open that the kernel reads and writes by itself.
     pub(super) passes: AtomicBool,
+    /// Until when that there is room for more need not be asked again, in milliseconds since the start.
+    pub(super) has_room_until: AtomicU64,
     /// Inodes that the kernel wrote all the time when they were to be captured.
     pub(super) watched: Mutex<HashSet<Ino>>,
     pub(super) closing: Closing,
@@ -67,6 +69,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             untold: Untold::default(),
             ignores: Ignores::default(),
             passes: AtomicBool::new(false),
+            has_room_until: AtomicU64::new(0),
             watched: Mutex::default(),
             closing: Closing::default(),
             atimes: Mutex::default(),

@@ -62,8 +62,9 @@ struct Lead {
     idle: bool,
     /// The processor it is bound to.
     processor: usize,
-    /// How often it has slept.
+    /// How often it had slept when that was counted last, and the requests since.
     sleeps: i64,
+    asked: u32,
     /// Requests it has slept for, one after the other, and how many make it look.
     slept_for: u32,
     looks_after: u32,
@@ -213,8 +214,8 @@ impl Nearness {
         state.leads += 1;
         state.leader = Some((gettid(), now));
         let (number, sleeps) = (state.leads, sleeps_so_far());
-        let (idle, slept_for, looks_after) = (false, 0, SLEEPS_MIN);
-        MINE.set(Some(Lead { number, idle, processor, sleeps, slept_for, looks_after }));
+        let (idle, asked, slept_for, looks_after) = (false, 0, 0, SLEEPS_MIN);
+        MINE.set(Some(Lead { number, idle, processor, sleeps, asked, slept_for, looks_after }));
         self.lead.store(number, SeqCst);
         self.changed.notify_all();
         tracing::debug!(caller, processor, "one thread serves, close to its caller");
@@ -319,9 +320,15 @@ impl Nearness {
 
 /// Keeps the leader where its caller is.
 fn follow(mut lead: Lead, caller: u32) -> Lead {
+    lead.asked += 1;
+    if lead.asked < SLEEPS_MIN {
+        return lead;
+    }
+    // It sleeps more often than that where it waits for others.
     let sleeps = sleeps_so_far();
-    lead.slept_for = if sleeps == lead.sleeps { 0 } else { lead.slept_for + 1 };
-    lead.sleeps = sleeps;
+    let has_slept = sleeps - lead.sleeps >= i64::from(lead.asked);
+    lead.slept_for = if has_slept { lead.slept_for + lead.asked } else { 0 };
+    (lead.sleeps, lead.asked) = (sleeps, 0);
     if lead.slept_for >= lead.looks_after {
         lead.slept_for = 0;
         let processor = processor_of(caller).filter(|it| *it != lead.processor && bind(*it));
