@@ -11,18 +11,17 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::open::Remaining;
-use super::queue::BARRIER_WAIT_MAX;
+use super::queue::{BARRIER_WAIT_MAX, PAUSE};
 use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// So many closes one after the other are haste, each so soon after the one before it.
+/// So many closes one after the other are haste, without a pause in between.
 const HASTE_CLOSES: u32 = 16;
-const HASTE_GAP: Duration = Duration::from_millis(2);
 /// Files put off, at most: each stays open, and whoever does something else waits until all are captured.
 const PUT_OFF_MAX: usize = 1024;
 /// Files captured in one step: nobody else gets at the replica meanwhile.
@@ -52,7 +51,7 @@ impl Closing {
     /// Counts a close. Tells whether programs are in haste.
     fn count(&self, now: Instant) -> bool {
         let mut state = self.state.lock();
-        let soon = state.last_close.replace(now).is_some_and(|last| now - last < HASTE_GAP);
+        let soon = state.last_close.replace(now).is_some_and(|last| now - last < PAUSE);
         state.closes = if soon { state.closes.saturating_add(1) } else { 0 };
         state.closes >= HASTE_CLOSES
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How long an op waits for the capture of what was fsynced before it.
 pub(super) const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Programs that have put nothing off for so long pause.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(super) struct CaptureQueue {
