@@ -44,9 +44,14 @@ impl Row {
     }
 }
 
-/// Rows of nodes, names and inodes: what there is for every file. All else is for [`super::resident`].
+/// Rows of nodes, names and inodes: what there is for every file; and what the base has of them, where that has become
+/// too much for [`super::resident`], which all else is for.
 fn is_hot(key: &[u8]) -> bool {
-    matches!(key, [b'I' | b'N', ..] | [b'V', _, b'n' | b'e' | b't' | b'd', ..])
+    matches!(key, [b'I' | b'N', ..] | [b'V', _, b'n' | b'e' | b't' | b'd', ..]) || may_be_elsewhere(key)
+}
+
+fn may_be_elsewhere(key: &[u8]) -> bool {
+    matches!(key, [b'B', ..])
 }
 
 /// The key of the places that a row is among.
@@ -116,8 +121,8 @@ impl HotRows {
         });
     }
 
-    /// Takes over rows that were just written.
-    pub fn written(&self, batch: &Batch) {
+    /// Takes over rows that were just written, but for what `is_elsewhere`.
+    pub fn written(&self, batch: &Batch, is_elsewhere: impl Fn(&[u8]) -> bool) {
         let mut rows = self.rows.lock();
         // Order: what is known of a node tells whether it is new, so its places come before its row.
         for (key, value) in batch {
@@ -126,7 +131,10 @@ impl HotRows {
             }
         }
         for (key, value) in batch.iter().filter(|(key, _)| is_hot(key)) {
-            rows.put(key, Row::Value(value.clone()));
+            match may_be_elsewhere(key) && is_elsewhere(key) {
+                true => rows.forget(key),
+                false => rows.put(key, Row::Value(value.clone())),
+            }
         }
     }
 }
@@ -159,6 +167,13 @@ impl Rows {
         if self.young_bytes > self.bytes_max / 2 {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
+        }
+    }
+
+    fn forget(&mut self, key: &[u8]) {
+        self.old.remove(key);
+        if let Some(row) = self.young.remove(key) {
+            self.young_bytes -= key.len() + ROW_BYTES + row.bytes();
         }
     }
 
@@ -207,7 +222,7 @@ mod tests {
 
     fn write(hot: &HotRows, rows: &[(&[u8], Option<&[u8]>)]) {
         let row = |(key, value): &(&[u8], Option<&[u8]>)| (key.to_vec(), value.map(<[u8]>::to_vec));
-        hot.written(&rows.iter().map(row).collect());
+        hot.written(&rows.iter().map(row).collect(), |_| false);
     }
 
     fn places(hot: &HotRows, stored: Option<Vec<Pair>>) -> Vec<Pair> {
@@ -227,6 +242,18 @@ mod tests {
         // Other tables are not kept.
         assert_eq!(hot.get(b"J1", |_| Some(b"a".to_vec())), Some(b"a".to_vec()));
         assert_eq!(hot.get(b"J1", |_| None), None);
+    }
+
+    #[test]
+    fn a_row_that_is_elsewhere_meanwhile_is_not_remembered() {
+        let hot = HotRows::default();
+        let bytes = || hot.rows.lock().young_bytes;
+        let before = bytes();
+        write(&hot, &[(b"B\x00n1", Some(b"old"))]);
+        assert_eq!(hot.get(b"B\x00n1", unread), Some(b"old".to_vec()));
+        hot.written(&[(b"B\x00n1".to_vec(), Some(b"new".to_vec()))].into(), |_| true);
+        assert_eq!(bytes(), before);
+        assert_eq!(hot.get(b"B\x00n1", |_| Some(b"new".to_vec())), Some(b"new".to_vec()));
     }
 
     #[test]

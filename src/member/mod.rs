@@ -22,6 +22,7 @@ mod cache;
 mod conflicts;
 mod content;
 mod driver;
+mod ends;
 mod fetch;
 mod files;
 mod follow;

@@ -3,6 +3,7 @@
 //!
 //! Order: a batch is in RocksDB before what is in memory follows. Reads and commits are ordered by the replica's lock.
 
+use super::ends::Ends;
 use super::fronts::Fronts;
 use super::hot::HotRows;
 use super::resident::Tables;
@@ -15,19 +16,26 @@ pub struct ReservedStore {
     rocks: RocksStore,
     reserve: Arc<Reserve>,
     fronts: Fronts,
+    ends: Ends,
     tables: Tables,
     hot: HotRows,
 }
 
 impl ReservedStore {
     pub fn new(rocks: RocksStore, reserve: Arc<Reserve>) -> ReservedStore {
-        let (fronts, tables, hot) = (Fronts::default(), Tables::default(), HotRows::default());
-        ReservedStore { rocks, reserve, fronts, tables, hot }
+        let (fronts, ends) = (Fronts::default(), Ends::default());
+        let (tables, hot) = (Tables::default(), HotRows::default());
+        ReservedStore { rocks, reserve, fronts, ends, tables, hot }
     }
 
     /// The rows on disk, for who syncs them while others work.
     pub fn rows(&self) -> &RocksStore {
         &self.rocks
+    }
+
+    fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let is_nowhere = self.ends.is_behind(key, |run| self.rocks.last_key(run));
+        (!is_nowhere).then(|| self.rocks.get(key)).flatten()
     }
 
     fn commit_or_make_room(&self, batch: &Batch, durability: Durability) -> Result<(), WriteError> {
@@ -46,7 +54,7 @@ impl Kv for ReservedStore {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.tables.get(key, |from, to| self.rocks.scan(from, to)) {
             Some(value) => value,
-            None => self.hot.get(key, |key| self.rocks.get(key)),
+            None => self.hot.get(key, |key| self.read(key)),
         }
     }
 
@@ -69,9 +77,10 @@ impl Store for ReservedStore {
             return Ok(());
         }
         self.fronts.written(&batch);
+        self.ends.written(&batch);
         self.commit_or_make_room(&batch, durability)?;
         self.tables.written(&batch);
-        self.hot.written(&batch);
+        self.hot.written(&batch, |key| self.tables.holds(key));
         Ok(())
     }
 }

@@ -5,8 +5,7 @@
 //! tombstones for a while, takes longest over just those. So a table is read once and then answered from here.
 //!
 //! Invariant: a table that is here is here whole, and has the rows of the last commit. All tables together stay below a
-//! limit; one that outgrows it is left to RocksDB, and looked at again after many more writes to it. Of such a table the
-//! last key is known, and nothing is behind it: what is asked of a new node or inode is answered from here still.
+//! limit; one that outgrows it is left to RocksDB, and looked at again after many more writes to it.
 
 use crate::sync::kv::{Batch, Pair, prefix_end};
 use foldhash::HashMap;
@@ -24,8 +23,6 @@ const WRITES_UNTIL_NEXT_LOOK: u32 = 50_000;
 const STEP_ROWS_MAX: usize = 64;
 
 type RowMap = BTreeMap<Vec<u8>, Vec<u8>>;
-/// The last key there has been of each run.
-type Ends = HashMap<Vec<u8>, Vec<u8>>;
 
 /// The tables that are kept.
 pub struct Tables {
@@ -35,7 +32,7 @@ pub struct Tables {
 
 enum Table {
     Whole { rows: RowMap, bytes: usize },
-    Large { writes: u32, ends: Option<Ends> },
+    Large { writes: u32 },
 }
 
 impl Default for Tables {
@@ -54,17 +51,6 @@ fn table_of(key: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Keys of a table that have an order of their own: the base is one table, of several trees' tables.
-fn run_of(key: &[u8]) -> &[u8] {
-    &key[..key.len().min(if key.starts_with(b"B") { 3 } else { 1 })]
-}
-
-/// Tells whether a table has nothing from a key on, up to another.
-fn ends_before(ends: Option<&Ends>, from: &[u8], to: &[u8]) -> bool {
-    let run = run_of(from);
-    ends.is_some_and(|ends| ends.get(run).is_none_or(|last| from > &last[..])) && to <= &prefix_end(run)[..]
-}
-
 fn row_bytes(key: &[u8], value: &[u8]) -> usize {
     key.len() + value.len() + ROW_BYTES
 }
@@ -78,10 +64,8 @@ impl Tables {
     ) -> Option<Option<Vec<u8>>> {
         let table = table_of(key)?;
         let mut tables = self.tables.lock();
-        match self.table(&mut tables, table, load) {
-            Table::Whole { rows, .. } => Some(rows.get(key).cloned()),
-            Table::Large { ends, .. } => ends_before(ends.as_ref(), key, key).then_some(None),
-        }
+        let rows = self.whole(&mut tables, table, load)?;
+        Some(rows.get(key).cloned())
     }
 
     /// The rows from `from` up to `to`, where they are of one table that is here.
@@ -92,28 +76,27 @@ impl Tables {
         load: impl FnOnce(&[u8], &[u8]) -> I,
     ) -> Option<Scan<'_>> {
         let table = table_of(from).filter(|table| to <= &prefix_end(table)[..])?;
-        match self.table(&mut self.tables.lock(), table, load) {
-            Table::Whole { .. } => {}
-            Table::Large { ends, .. } if ends_before(ends.as_ref(), from, to) => {}
-            Table::Large { .. } => return None,
-        }
+        self.whole(&mut self.tables.lock(), table, load)?;
         let (table, to) = (table.to_vec(), to.to_vec());
         let from = Bound::Included(from.to_vec());
         Some(Scan { tables: self, table, from, to, taken: Vec::new().into_iter(), step_rows: 1 })
     }
 
-    fn table<'t, I: Iterator<Item = Pair>>(
+    fn whole<'t, I: Iterator<Item = Pair>>(
         &self,
         tables: &'t mut HashMap<Vec<u8>, Table>,
         name: &[u8],
         load: impl FnOnce(&[u8], &[u8]) -> I,
-    ) -> &'t mut Table {
-        let is_due = |table: &Table| matches!(table, Table::Large { writes: WRITES_UNTIL_NEXT_LOOK.., .. });
+    ) -> Option<&'t RowMap> {
+        let is_due = |table: &Table| matches!(table, Table::Large { writes: WRITES_UNTIL_NEXT_LOOK.. });
         if tables.get(name).is_none_or(is_due) {
             let room = self.bytes_max.saturating_sub(bytes_of(tables));
             tables.insert(name.to_vec(), read(load(name, &prefix_end(name)), room));
         }
-        tables.get_mut(name).expect("it is there now")
+        match tables.get(name) {
+            Some(Table::Whole { rows, .. }) => Some(rows),
+            _ => None,
+        }
     }
 
     /// Takes out of a batch what stands here already, and removals of what is not there.
@@ -123,6 +106,12 @@ impl Tables {
             Some(Table::Whole { rows, .. }) => rows.get(key) != value.as_ref(),
             _ => true,
         });
+    }
+
+    /// Tells whether a key's table is here.
+    pub fn holds(&self, key: &[u8]) -> bool {
+        let tables = self.tables.lock();
+        table_of(key).and_then(|name| tables.get(name)).is_some_and(|it| matches!(it, Table::Whole { .. }))
     }
 
     /// Takes over rows that were just written.
@@ -135,7 +124,7 @@ impl Tables {
         }
         while bytes_of(&tables) > self.bytes_max {
             let largest = tables.values_mut().max_by_key(|table| table.bytes());
-            largest.into_iter().for_each(Table::leave);
+            largest.into_iter().for_each(|table| *table = Table::Large { writes: 0 });
         }
     }
 }
@@ -170,14 +159,6 @@ impl Iterator for Scan<'_> {
     }
 }
 
-fn note_end(ends: &mut Ends, key: &[u8]) {
-    match ends.get_mut(run_of(key)) {
-        Some(last) if key <= &last[..] => {}
-        Some(last) => key.clone_into(last),
-        None => drop(ends.insert(run_of(key).to_vec(), key.to_vec())),
-    }
-}
-
 fn bytes_of(tables: &HashMap<Vec<u8>, Table>) -> usize {
     tables.values().map(Table::bytes).sum()
 }
@@ -187,8 +168,7 @@ fn read(pairs: impl Iterator<Item = Pair>, bytes_max: usize) -> Table {
     for (key, value) in pairs {
         bytes += row_bytes(&key, &value);
         if bytes > bytes_max {
-            // What is behind it is not known.
-            return Table::Large { writes: 0, ends: None };
+            return Table::Large { writes: 0 };
         }
         rows.insert(key, value);
     }
@@ -203,23 +183,9 @@ impl Table {
         }
     }
 
-    /// Leaves the rows to RocksDB.
-    fn leave(&mut self) {
-        if let Table::Whole { rows, .. } = self {
-            let mut ends = Ends::default();
-            rows.keys().for_each(|key| note_end(&mut ends, key));
-            *self = Table::Large { writes: 0, ends: Some(ends) };
-        }
-    }
-
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
         match self {
-            Table::Large { writes, ends } => {
-                *writes = writes.saturating_add(1);
-                if let Some(ends) = ends.as_mut().filter(|_| value.is_some()) {
-                    note_end(ends, key);
-                }
-            }
+            Table::Large { writes } => *writes = writes.saturating_add(1),
             Table::Whole { rows, bytes } => {
                 let before = match value {
                     Some(value) => {
@@ -321,30 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn of_a_table_that_is_left_to_the_store_it_is_known_that_nothing_is_behind_its_last_row() {
-        let kept = Kept::new(1_000);
-        assert_eq!((kept.get(b"B\x00n\x01"), kept.get(b"B\x00p\x01")), (Some(None), Some(None)));
-        (0..20u8).for_each(|number| kept.write(&[b'B', 0, b'n', number], Some(b"")));
-        kept.write(b"B\x00p\x01", Some(b""));
-        assert_eq!((kept.get(b"B\x00n\x07"), kept.get(b"B\x00n\x13")), (None, None));
-        assert_eq!((kept.get(b"B\x00n\x14"), kept.get(b"B\x00p\x02")), (Some(None), Some(None)));
-        assert_eq!(kept.get(b"B\x00e\x01"), Some(None), "there are none of this kind");
-        kept.write(b"B\x00n\x20", Some(b""));
-        assert_eq!((kept.get(b"B\x00n\x20"), kept.get(b"B\x00n\x21")), (None, Some(None)));
-        assert_eq!(kept.keys(b"B\x00n\x21", b"B\x00n\x30"), Some(Vec::new()));
-        assert_eq!(
-            (kept.keys(b"B\x00n\x14", b"B\x00n\x30"), kept.keys(b"B\x00n\x21", b"B\x00q")),
-            (None, None)
-        );
-    }
-
-    #[test]
     fn the_largest_table_goes_where_all_take_too_much_and_comes_back_when_it_is_small() {
         let kept = Kept::new(1_000);
         assert_eq!((kept.get(b"D1"), kept.get(b"J1")), (Some(None), Some(None)));
         kept.write(b"D1", Some(b""));
         (0..20u8).for_each(|number| kept.write(&[b'J', number], Some(b"")));
-        assert_eq!((kept.get(b"D1"), kept.get(&[b'J', 1])), (Some(Some(Vec::new())), None));
+        assert_eq!((kept.get(b"D1"), kept.get(b"J1")), (Some(Some(Vec::new())), None));
         (0..20u8).for_each(|number| kept.write(&[b'J', number], None));
         assert_eq!(kept.keys(b"J", b"K"), None, "it is not looked at again so soon");
         (0..WRITES_UNTIL_NEXT_LOOK).for_each(|_| kept.write(b"J1", None));

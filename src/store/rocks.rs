@@ -7,7 +7,7 @@ use super::tuning::ROWS;
 use super::{StoreError, StoreRole};
 use crate::sync::kv::prefix_end;
 use crate::sync::{Batch, Durability, Kv, Pair, Store, WriteError};
-use rocksdb::WriteBatch;
+use rocksdb::{ReadOptions, WriteBatch};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,6 +62,22 @@ impl RocksStore {
         let sync = durability == Durability::Power;
         let end = prefix_end(prefix);
         self.engine.write(Purpose::Remove, sync, &|_, writes| writes.delete_range(prefix, &end))
+    }
+
+    /// The last key that begins with `prefix`.
+    ///
+    /// # Panics
+    /// Where the device does not give back what was written.
+    pub fn last_key(&self, prefix: &[u8]) -> Option<Vec<u8>> {
+        let last = self.engine.read(|db| {
+            let mut options = ReadOptions::default();
+            options.set_iterate_upper_bound(prefix_end(prefix));
+            let mut iterator = db.raw_iterator_opt(options);
+            iterator.seek_to_last();
+            iterator.status()?;
+            Ok(iterator.key().map(<[u8]>::to_vec))
+        });
+        self.engine.or_panic(last).filter(|key| key.starts_with(prefix))
     }
 
     /// Makes all earlier commits survive the loss of power if `sync`, else the death of this process (which they

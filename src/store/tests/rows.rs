@@ -88,6 +88,21 @@ fn a_removed_prefix_is_gone_and_its_neighbours_are_not() {
     assert_eq!(keys(&open_again(store, directory.path())), [&b"a"[..], b"bnew", b"c"]);
 }
 
+#[test]
+fn the_last_key_of_a_prefix_is_found_in_the_buffer_and_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    assert_eq!(store.last_key(b"b"), None);
+    for key in [&b"a"[..], b"b1", b"b7", b"b5", b"c"] {
+        put(&store, key, b"").unwrap();
+    }
+    let store = open_again(store, directory.path());
+    assert_eq!(store.last_key(b"b"), Some(b"b7".to_vec()));
+    put(&store, b"b9", b"").unwrap();
+    assert_eq!(store.last_key(b"b"), Some(b"b9".to_vec()));
+    assert_eq!(store.last_key(b"bb"), None);
+}
+
 fn open_again(store: RocksStore, path: &Path) -> RocksStore {
     drop(store);
     open(path)

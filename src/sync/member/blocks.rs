@@ -46,7 +46,10 @@ impl<S: Store> Work<'_, S> {
 
     /// The file is another, or holds something else.
     pub fn forget_blocks(&mut self, ino: Ino) {
-        self.txn.remove(keys::blocks(ino));
+        // What is not there is not removed: the store would remember that.
+        if self.noted_blocks(ino).is_some() {
+            self.txn.remove(keys::blocks(ino));
+        }
     }
 
     pub fn noted_blocks(&self, ino: Ino) -> Option<u64> {
