@@ -145,7 +145,9 @@ impl Rows {
     }
 
     fn get(&mut self, key: &[u8]) -> Option<&Row> {
-        if let Some(row) = self.old.remove(key) {
+        if !self.young.contains_key(key)
+            && let Some(row) = self.old.remove(key)
+        {
             self.put(key, row);
         }
         // It may have been the one too many among the young.

@@ -1,8 +1,11 @@
 //! Backing files: one for each materialized content.
 //!
-//! Invariant: a file stands under `content/XX/INO.GENERATION` only while complete or being written by its owner;
+//! Invariant: a file stands under `content/XXX/INO.GENERATION` only while complete or being written by its owner;
 //! what is assembled from elsewhere comes there by rename. No descriptor is kept: who opens a file closes it.
 //! Which of them are needed is written in rows; a file that no row names is a leftover of a crash.
+//!
+//! Files that are made one after the other stand in one directory, a few dozen in each: a file system finds and makes a
+//! name faster the fewer there are beside it.
 
 use super::directory::make_private;
 use super::{Staging, StoreError, sparse};
@@ -12,6 +15,10 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+/// Inodes in a row with one directory, and how many directories there are before the first gets more, as powers of two.
+const INODES_IN_ROW_BITS: u32 = 6;
+const DIRECTORIES_BITS: u32 = 12;
 
 /// Which backing file: an inode, and which of its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +30,8 @@ pub struct Backing {
 impl Backing {
     /// The directory's and the file's name.
     fn names(self) -> (String, String) {
-        (format!("{:02x}", self.ino & 0xff), format!("{:x}.{}", self.ino, self.generation))
+        let directory = (self.ino >> INODES_IN_ROW_BITS) & ((1 << DIRECTORIES_BITS) - 1);
+        (format!("{directory:03x}"), format!("{:x}.{}", self.ino, self.generation))
     }
 
     /// The inverse of [`Backing::names`]; none for what it never makes.
@@ -53,7 +61,29 @@ impl BackingFiles {
         make_private(&staging)?;
         let files = BackingFiles { content, staging };
         files.clear_staging()?;
+        files.take_from_earlier_places()?;
         Ok(files)
+    }
+
+    /// Earlier versions had directories named by the last two digits of the inode.
+    fn take_from_earlier_places(&self) -> Result<(), StoreError> {
+        for directory in self.directories(2)? {
+            for backing in backings_in(&directory)? {
+                let (from, to) = (directory.join(backing.names().1), self.path(backing));
+                in_directory_of(&to, || rename_new(&from, &to)).map_err(StoreError::io("move", &from))?;
+            }
+            // What is not ours stays there.
+            let _ = std::fs::remove_dir(directory);
+        }
+        Ok(())
+    }
+
+    /// The directories with names of so many digits.
+    fn directories(&self, digits: usize) -> Result<Vec<PathBuf>, StoreError> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_ours = |name: &String| name.len() == digits && name.bytes().all(is_digit);
+        let names = names_in(&self.content)?.into_iter().filter(is_ours);
+        Ok(names.map(|name| self.content.join(name)).collect())
     }
 
     /// Where a backing file is, or would be.
@@ -147,14 +177,15 @@ impl BackingFiles {
     /// # Errors
     /// [`StoreError`] from the kernel, as an item.
     pub fn list(&self) -> impl Iterator<Item = Result<Backing, StoreError>> + use<> {
-        let content = self.content.clone();
-        (0..=0xffu8).flat_map(move |number| {
-            let directory = content.join(format!("{number:02x}"));
-            match names_in(&directory) {
-                Ok(names) => names.iter().filter_map(|name| Backing::from_name(name)).map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        })
+        let (directories, failed) = match self.directories(3) {
+            Ok(directories) => (directories, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        let listed = directories.into_iter().flat_map(|directory| match backings_in(&directory) {
+            Ok(backings) => backings.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        });
+        failed.into_iter().chain(listed)
     }
 
     fn clear_staging(&self) -> Result<(), StoreError> {
@@ -162,10 +193,17 @@ impl BackingFiles {
     }
 }
 
-/// Names in a directory, none where it is not there.
+/// The backing files in a directory, none where it is none.
+fn backings_in(directory: &Path) -> Result<Vec<Backing>, StoreError> {
+    Ok(names_in(directory)?.iter().filter_map(|name| Backing::from_name(name)).collect())
+}
+
+/// Names in a directory, none where there is none.
 fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         entries => entries.map_err(StoreError::io("list", directory))?,
     };
     let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));

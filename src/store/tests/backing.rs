@@ -31,7 +31,7 @@ fn a_backing_file_is_made_written_read_and_removed() {
     let root = tempfile::tempdir().unwrap();
     let files = files(root.path());
     files.create(0x1234, 7).unwrap().write_all(b"first").unwrap();
-    let path = root.path().join("content/34/1234.7");
+    let path = root.path().join("content/048/1234.7");
     assert_eq!(path, files.path(Backing { ino: 0x1234, generation: 7 }));
     assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
     assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o7777, 0o700);
@@ -53,11 +53,44 @@ fn the_list_has_what_is_there_and_nothing_else() {
     let expected: BTreeSet<_> =
         (0..300u64).map(|ino| Backing { ino: ino * 0x1_0001, generation: ino % 3 }).collect();
     expected.iter().for_each(|file| drop(files.create(file.ino, file.generation).unwrap()));
-    let strangers =
-        ["content/00/README", "content/00/0.01", "content/00/+1.1", "content/00/AB.1", "content/zz"];
+    let strangers = [
+        "content/000/README",
+        "content/000/0.01",
+        "content/000/+1.1",
+        "content/000/AB.1",
+        "content/zzz",
+        "content/00f",
+    ];
     strangers.iter().for_each(|name| std::fs::write(root.path().join(name), b"").unwrap());
     assert_eq!(listed(&files), expected);
-    assert!(root.path().join("content/00/README").exists());
+    assert!(root.path().join("content/000/README").exists());
+}
+
+#[test]
+fn files_made_one_after_the_other_have_few_beside_them() {
+    let root = tempfile::tempdir().unwrap();
+    let files = files(root.path());
+    let directories: BTreeSet<_> = (1000..1500)
+        .map(|ino| files.path(Backing { ino, generation: 0 }).parent().unwrap().to_owned())
+        .collect();
+    assert_eq!(directories.len(), 9);
+}
+
+#[test]
+fn files_of_an_earlier_version_are_taken_to_where_they_belong() {
+    let root = tempfile::tempdir().unwrap();
+    for (directory, name) in [("34", "1234.7"), ("34", "34.0"), ("34", "stranger"), ("ff", "ff.1")] {
+        let directory = root.path().join("content").join(directory);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(name), name).unwrap();
+    }
+    for _ in 0..2 {
+        let files = files(root.path());
+        assert_eq!(listed(&files).len(), 3);
+        assert_eq!(read(&files, 0x1234, 7), b"1234.7");
+        assert_eq!((read(&files, 0x34, 0), read(&files, 0xff, 1)), (b"34.0".to_vec(), b"ff.1".to_vec()));
+    }
+    assert!(root.path().join("content/34/stranger").exists() && !root.path().join("content/ff").exists());
 }
 
 #[test]
@@ -66,7 +99,7 @@ fn a_symlink_in_place_of_a_file_is_not_followed() {
     let files = files(root.path());
     std::fs::write(root.path().join("victim"), b"secret").unwrap();
     drop(files.create(0x11, 1).unwrap());
-    symlink(root.path().join("victim"), root.path().join("content/11/11.2")).unwrap();
+    symlink(root.path().join("victim"), root.path().join("content/000/11.2")).unwrap();
     assert_eq!(files.open_read(0x11, 2).unwrap_err().errno(), libc::ELOOP);
     assert_eq!(files.open_write(0x11, 2).unwrap_err().errno(), libc::ELOOP);
     assert_eq!(files.create(0x11, 2).unwrap_err().errno(), libc::EEXIST);
