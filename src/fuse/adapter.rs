@@ -10,8 +10,8 @@ use super::executing::is_executed;
 use super::nearness::{before_answer, before_thread, run_anywhere};
 use super::opening::{Entered, Opening, Way};
 use super::replies::{
-    GENERATION, TTL, attributes_ttl, fill, reply_attributes, reply_data, reply_empty, reply_entry,
-    reply_staged, reply_staged_attributes, reply_staged_empty, reply_written, reply_xattr,
+    GENERATION, TTL, fill, listed, reply_attributes, reply_data, reply_empty, reply_entry, reply_staged,
+    reply_staged_attributes, reply_staged_empty, reply_written, reply_xattr,
 };
 use super::watch::Stage;
 use crate::model::{Body, Kind, Name};
@@ -35,9 +35,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
-
-/// Entries of a directory taken at a time.
-const ENTRIES: usize = 64;
 
 thread_local! {
     /// What a thread has read last.
@@ -529,7 +526,7 @@ where
         cookie: u64,
         mut reply: ReplyDirectory,
     ) {
-        let list = |cookie| self.volume.list(ino(number), cookie, ENTRIES);
+        let list = |cookie, count| self.volume.list(ino(number), cookie, count);
         let filled = fill(cookie, list, |entry| {
             let name = OsStr::from_bytes(&entry.name);
             reply.add(INodeNo(entry.ino.0), entry.cookie, file_type(entry.file_type), name)
@@ -549,13 +546,15 @@ where
         cookie: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let list = |cookie| self.volume.list(ino(number), cookie, ENTRIES);
+        let list = |cookie, count| self.volume.list(ino(number), cookie, count);
         let filled = fill(cookie, list, |entry| {
             // What vanished between listing and asking is left out.
-            let Ok(stat) = self.volume.stat(entry.ino) else { return false };
+            let Some((attributes, ttl)) = listed(entry, |ino| self.volume.stat(ino).ok()) else {
+                return false;
+            };
             let name = OsStr::from_bytes(&entry.name);
-            let ttl = self.entry_ttl(number, name).min(attributes_ttl(&stat));
-            reply.add(INodeNo(entry.ino.0), entry.cookie, name, &ttl, &attributes(&stat), GENERATION)
+            let ttl = self.entry_ttl(number, name).min(ttl);
+            reply.add(INodeNo(entry.ino.0), entry.cookie, name, &ttl, &attributes, GENERATION)
         });
         before_answer();
         match filled {

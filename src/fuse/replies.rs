@@ -1,10 +1,12 @@
 //! Answers to the kernel's requests, in fuser's terms, and for how long the kernel may believe them.
 
-use super::convert::{attributes, errno};
+use super::convert::{attributes, errno, no_such_name};
 use super::nearness::before_answer;
+use crate::sync::member::Ino;
 use crate::vfs::{Entry, Stat, VfsError};
 use fuser::{
-    Errno, FileAttr, Generation, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyWrite, ReplyXattr,
+    Errno, FileAttr, Generation, INodeNo, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyWrite,
+    ReplyXattr,
 };
 use std::time::Duration;
 
@@ -93,18 +95,31 @@ pub(super) fn attributes_ttl(stat: &Stat) -> Duration {
     if stat.changes_unseen { UNSEEN_TTL } else { TTL }
 }
 
-/// Adds entries to a listing until the kernel's buffer is full.
+/// Entries asked for at a time.
+const ENTRIES: usize = 64;
+
+/// Adds entries to a listing until the kernel's buffer is full. `list` gives so many entries after a cookie.
 pub(super) fn fill(
     mut cookie: u64,
-    list: impl Fn(u64) -> Result<Vec<Entry>, VfsError>,
+    list: impl Fn(u64, usize) -> Result<Vec<Entry>, VfsError>,
     mut add: impl FnMut(&Entry) -> bool,
 ) -> Result<(), VfsError> {
     loop {
-        let entries = list(cookie)?;
+        let entries = list(cookie, ENTRIES)?;
         let Some(last) = entries.last() else { return Ok(()) };
         cookie = last.cookie;
-        if entries.iter().any(&mut add) {
+        if entries.iter().any(&mut add) || entries.len() < ENTRIES {
             return Ok(());
         }
     }
+}
+
+/// The attributes of an entry, and for how long the kernel may remember them. Of the directory itself and the one above
+/// it takes the number alone.
+pub(super) fn listed(entry: &Entry, stat: impl FnOnce(Ino) -> Option<Stat>) -> Option<(FileAttr, Duration)> {
+    if matches!(entry.name[..], [b'.'] | [b'.', b'.']) {
+        let kind = fuser::FileType::Directory;
+        return Some((FileAttr { ino: INodeNo(entry.ino.0), kind, ..no_such_name() }, TTL));
+    }
+    stat(entry.ino).map(|stat| (attributes(&stat), attributes_ttl(&stat)))
 }
