@@ -1,6 +1,6 @@
 //! Backing files: one for each materialized content.
 //!
-//! Invariant: a file stands under `content/XXX/INO.GENERATION` only while complete or being written by its owner;
+//! Invariant: a file stands under `content/DIRECTORY/INO.GENERATION` only while complete or being written by its owner;
 //! what is assembled from elsewhere comes there by rename. No descriptor is kept: who opens a file closes it.
 //! Which of them are needed is written in rows; a file that no row names is a leftover of a crash.
 //!
