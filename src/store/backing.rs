@@ -61,21 +61,7 @@ impl BackingFiles {
         make_private(&staging)?;
         let files = BackingFiles { content, staging };
         files.clear_staging()?;
-        files.take_from_earlier_places()?;
         Ok(files)
-    }
-
-    /// Earlier versions had directories named by the last two digits of the inode.
-    fn take_from_earlier_places(&self) -> Result<(), StoreError> {
-        for directory in self.directories(2)? {
-            for backing in backings_in(&directory)? {
-                let (from, to) = (directory.join(backing.names().1), self.path(backing));
-                in_directory_of(&to, || rename_new(&from, &to)).map_err(StoreError::io("move", &from))?;
-            }
-            // What is not ours stays there.
-            let _ = std::fs::remove_dir(directory);
-        }
-        Ok(())
     }
 
     /// The directories with names of so many digits.
@@ -119,7 +105,16 @@ impl BackingFiles {
 
     fn open_existing(&self, backing: Backing, flags: OFlags) -> Result<File, StoreError> {
         let path = self.path(backing);
-        open_unnoted(&path, flags).map_err(StoreError::io("open", &path))
+        let opened = open_unnoted(&path, flags).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => open_unnoted(&self.earlier_path(backing), flags),
+            _ => Err(error),
+        });
+        opened.map_err(StoreError::io("open", &path))
+    }
+
+    /// Where earlier versions have put it: in a directory by the last two digits of the inode. It stays there.
+    fn earlier_path(&self, backing: Backing) -> PathBuf {
+        self.content.join(format!("{:02x}", backing.ino & 0xff)).join(backing.names().1)
     }
 
     /// Removes a file; one that is not there is removed already.
@@ -127,7 +122,11 @@ impl BackingFiles {
     /// # Errors
     /// [`StoreError`] from the kernel.
     pub fn remove(&self, ino: u64, generation: u64) -> Result<(), StoreError> {
-        remove(&self.path(Backing { ino, generation }))
+        let backing = Backing { ino, generation };
+        match remove(&self.path(backing))? {
+            true => Ok(()),
+            false => remove(&self.earlier_path(backing)).map(|_| ()),
+        }
     }
 
     /// Makes `to` hold what `from` holds, sharing extents where the file system can. It appears complete or not
@@ -147,9 +146,11 @@ impl BackingFiles {
     /// # Errors
     /// [`StoreError`] from the kernel; what the device holds is not known then.
     pub fn sync(&self, ino: u64, generation: u64) -> Result<(), StoreError> {
-        let path = self.path(Backing { ino, generation });
+        let backing = Backing { ino, generation };
+        let path = self.path(backing);
         let file = self.open_read(ino, generation)?;
         file.sync_all().map_err(StoreError::io("sync", &path))?;
+        let path = if path.exists() { path } else { self.earlier_path(backing) };
         sync_directory(path.parent().expect("a path of ours has a directory"))
     }
 
@@ -177,7 +178,8 @@ impl BackingFiles {
     /// # Errors
     /// [`StoreError`] from the kernel, as an item.
     pub fn list(&self) -> impl Iterator<Item = Result<Backing, StoreError>> + use<> {
-        let (directories, failed) = match self.directories(3) {
+        let all = self.directories(3).and_then(|ours| Ok([ours, self.directories(2)?].concat()));
+        let (directories, failed) = match all {
             Ok(directories) => (directories, None),
             Err(error) => (Vec::new(), Some(Err(error))),
         };
@@ -189,7 +191,7 @@ impl BackingFiles {
     }
 
     fn clear_staging(&self) -> Result<(), StoreError> {
-        names_in(&self.staging)?.iter().try_for_each(|name| remove(&self.staging.join(name)))
+        names_in(&self.staging)?.iter().try_for_each(|name| remove(&self.staging.join(name)).map(|_| ()))
     }
 }
 
@@ -237,10 +239,11 @@ fn open_unnoted(path: &Path, flags: OFlags) -> io::Result<File> {
     }
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+/// Tells whether it was there.
+pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(StoreError::io("remove", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|()| true).map_err(StoreError::io("remove", path)),
     }
 }
 

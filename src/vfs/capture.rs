@@ -66,6 +66,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Captures files still open that have been quiet for a while. To be called every second or so.
     pub fn capture_quiet(&self) {
+        // The thread of the captures may be at a long one.
+        self.settle_put_off();
         let quiet_since = self.elapsed_ms().saturating_sub(QUIET.as_millis() as u64);
         for open in self.open.all() {
             let is_quiet = || open.changed_at_ms() <= quiet_since && self.is_left_alone(&open);
@@ -83,6 +85,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// # Errors
     /// The first failure, after all inodes were tried.
     pub fn capture_all(&self, deadline: Instant) -> Result<(), VfsError> {
+        self.settle_put_off();
         self.unshare_leaving(true).and(self.review_ignored())?;
         self.settle_before_op(&[])?;
         self.queue.wait_idle(deadline);
@@ -130,7 +133,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     pub(super) fn prune_if_clean(&self, open: &OpenInode) {
         if !open.content.read().dirty {
-            self.open.prune(open.ino);
+            self.open.prune_this(open);
         }
     }
 

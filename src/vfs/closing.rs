@@ -3,8 +3,10 @@
 //! A close captures a small file at once. But who unpacks an archive closes one new file after the other: then they are
 //! put off, and captured together when the programs pause, or do anything else that gets into the log.
 //!
-//! Invariant: what is put off has had its last close, nobody has heard of it, and it enters the log in the order of the
-//! closes, before anything that is done later.
+//! Invariant: what is put off has had its last close as a file that nobody had heard of, and it enters the log in the order
+//! of the closes, before anything that is done later.
+//!
+//! Lock order: whoever settles does so holding none of an inode's locks, nor the replica's.
 
 use super::capture::{CAPTURED_AT_ONCE_BYTES_MAX, describe};
 use super::content::OpenInode;
@@ -16,14 +18,16 @@ use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// So many closes one after the other are haste, without a pause in between.
 const HASTE_CLOSES: u32 = 16;
-/// Files put off, at most: each stays open, and whoever does something else waits until all are captured.
+/// Files put off, at most, and their bytes: whoever does something else waits until all are captured.
 const PUT_OFF_MAX: usize = 1024;
+const PUT_OFF_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Files captured in one step: nobody else gets at the replica meanwhile.
 const TOGETHER_MAX: usize = 64;
 
@@ -31,7 +35,7 @@ const TOGETHER_MAX: usize = 64;
 #[derive(Default)]
 pub(super) struct Closing {
     state: Mutex<State>,
-    /// Files put off and not captured since.
+    /// Files put off and not captured since. Changes with the state locked, or by who settles.
     waiting: AtomicUsize,
     /// Held while flushed inodes are captured.
     settling: Mutex<()>,
@@ -39,12 +43,38 @@ pub(super) struct Closing {
 
 #[derive(Default)]
 struct State {
-    /// Inodes flushed after their last change and not captured yet, in that order.
-    flushed: Vec<Ino>,
-    /// How many of them were put off.
-    put_off: usize,
+    listed: Listed,
     last_close: Option<Instant>,
     closes: u32,
+}
+
+/// What is to be captured before anything that is done later.
+#[derive(Default)]
+struct Listed {
+    /// Inodes flushed and perhaps not captured yet, each once, in the order of their first flush.
+    flushed: Vec<Ino>,
+    known: HashSet<Ino>,
+    /// Those of them that were put off, with their bytes.
+    put_off: HashMap<Ino, u64>,
+    bytes: u64,
+}
+
+impl Listed {
+    fn add(&mut self, ino: Ino) {
+        if self.known.insert(ino) {
+            self.flushed.push(ino);
+        }
+    }
+
+    /// Puts off an inode that is listed. Tells whether it was.
+    fn put_off(&mut self, ino: Ino, bytes: u64) -> bool {
+        if !self.known.contains(&ino) || self.put_off.contains_key(&ino) {
+            return false;
+        }
+        self.put_off.insert(ino, bytes);
+        self.bytes += bytes;
+        true
+    }
 }
 
 impl Closing {
@@ -56,31 +86,47 @@ impl Closing {
         state.closes >= HASTE_CLOSES
     }
 
-    /// What was flushed so far, and how many files of it were put off.
-    fn take(&self) -> (Vec<Ino>, usize) {
+    /// Puts off what was flushed, and has not changed since. Tells whether it did.
+    fn put_off(&self, open: &OpenInode) -> bool {
         let mut state = self.state.lock();
-        (std::mem::take(&mut state.flushed), std::mem::take(&mut state.put_off))
+        let bytes = open.is_as_flushed().then(|| open.flushed_bytes());
+        let put_off = bytes.is_some_and(|bytes| state.listed.put_off(open.ino, bytes));
+        if put_off {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+        }
+        put_off
     }
 
-    #[cfg(test)]
-    pub fn is_settled(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) == 0
+    fn is_put_off(&self, ino: Ino) -> bool {
+        self.is_waiting() && self.state.lock().listed.put_off.contains_key(&ino)
     }
 
-    fn leave(&self, ino: Ino, put_off: usize) {
-        let mut state = self.state.lock();
-        state.flushed.push(ino);
-        state.put_off += put_off;
+    fn is_full(&self) -> bool {
+        let listed = &self.state.lock().listed;
+        listed.put_off.len() >= PUT_OFF_MAX || listed.bytes >= PUT_OFF_BYTES_MAX
+    }
+
+    /// Tells whether something is put off, or just being captured.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    fn take(&self) -> Listed {
+        std::mem::take(&mut self.state.lock().listed)
     }
 }
 
 impl<S: Store, F: ContentFiles> Volume<S, F> {
-    /// Remembers that a handle was flushed, where the capture that will follow is a small one. `size` is that of its file.
-    pub(super) fn note_flushed(&self, open: &OpenInode, size: Option<u64>) {
-        let small = size.is_none_or(|size| size <= CAPTURED_AT_ONCE_BYTES_MAX);
-        if small && open.content.read().dirty && !open.note_flush() {
-            self.closing.state.lock().flushed.push(open.ino);
+    /// Remembers that a handle was flushed, where the capture that will follow is a small one. `bytes` are those of its
+    /// file, if it has one.
+    pub(super) fn note_flushed(&self, open: &OpenInode, bytes: Option<u64>) {
+        let bytes = bytes.unwrap_or(0);
+        if bytes > CAPTURED_AT_ONCE_BYTES_MAX || !open.content.read().dirty {
+            open.take_flush();
+            return;
         }
+        open.note_flush(bytes);
+        self.closing.state.lock().listed.add(open.ino);
     }
 
     /// Captures what is in a file that nobody writes any more, or sees to it that this is done.
@@ -89,21 +135,28 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if nobody || !open.content.read().dirty {
             return;
         }
-        let in_haste = remaining.handles == 0 && self.is_new(open.ino) && self.closing.count(Instant::now());
-        if !in_haste || self.queue.has_barriers() || !open.put_off() {
+        let is_last = remaining.handles == 0;
+        let in_haste = is_last && self.may_wait(open.ino) && self.closing.count(Instant::now());
+        if !in_haste || self.queue.has_barriers() || !self.closing.put_off(open) {
             return self.capture_or_queue(open, remaining.changes);
         }
-        self.closing.state.lock().put_off += 1;
+        let mut content = open.content.write();
+        // There may be more such files than one may have open.
+        if !self.open.has_handles(open.ino) {
+            content.file = None;
+        }
+        drop(content);
         self.queue.put_off();
-        if self.closing.waiting.fetch_add(1, Ordering::SeqCst) + 1 >= PUT_OFF_MAX {
+        if self.closing.is_full() {
             self.settle_put_off();
         }
     }
 
-    /// Tells whether nobody has heard of a file.
-    fn is_new(&self, ino: Ino) -> bool {
+    /// Tells whether nobody has heard of a file, and nothing depends on what is in it.
+    fn may_wait(&self, ino: Ino) -> bool {
         let replica = self.replica.lock();
-        replica.inode(ino).is_some_and(|inode| replica.is_embryo(inode.node))
+        let node = replica.inode(ino).map(|inode| inode.node);
+        node.is_some_and(|node| replica.is_embryo(node) && !self.ignores.is_read_from(node))
     }
 
     /// Captures small files that their writers think closed, and waits for what was fsynced, so that ops get
@@ -115,8 +168,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     /// Captures what was put off.
-    pub(super) fn settle_put_off(&self) {
-        if self.closing.waiting.load(Ordering::SeqCst) > 0 {
+    pub fn settle_put_off(&self) {
+        if self.closing.is_waiting() {
+            self.settle(&[]);
+        }
+    }
+
+    /// As [`Volume::settle_put_off`], where this inode is among it: what was closed is a version of its own.
+    pub(super) fn settle_if_put_off(&self, ino: Ino) {
+        if self.closing.is_put_off(ino) {
             self.settle(&[]);
         }
     }
@@ -124,25 +184,36 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     fn settle(&self, but: &[Ino]) {
         // One at a time: what one call has taken to capture, another must not overtake.
         let _settling = self.closing.settling.lock();
-        let (flushed, put_off) = self.closing.take();
-        let (mut left, mut together) = (0, Vec::new());
+        let Listed { flushed, mut put_off, .. } = self.closing.take();
+        let waited = put_off.len();
+        let mut together = Vec::new();
         for ino in flushed {
-            let Some(open) = self.open.get(ino) else { continue };
             if but.contains(&ino) {
-                let is_put_off = usize::from(open.is_put_off());
-                self.closing.leave(ino, is_put_off);
-                left += is_put_off;
+                self.list_again(ino, put_off.remove(&ino));
                 continue;
             }
-            let alone = !open.is_put_off();
+            let Some(open) = self.open.get(ino) else { continue };
+            let alone = !put_off.contains_key(&ino);
             together.push(open);
             if alone || together.len() == TOGETHER_MAX {
                 self.settle_together(&std::mem::take(&mut together));
             }
         }
         self.settle_together(&together);
-        // Order: whoever finds that nothing waits finds it captured.
-        self.closing.waiting.fetch_sub(put_off - left.min(put_off), Ordering::SeqCst);
+        // Order: whoever finds that nothing waits finds it captured. What was left counts anew.
+        self.closing.waiting.fetch_sub(waited, Ordering::SeqCst);
+    }
+
+    /// Leaves an inode for whoever settles next.
+    fn list_again(&self, ino: Ino, put_off: Option<u64>) {
+        if self.open.get(ino).is_none() {
+            return;
+        }
+        let mut state = self.closing.state.lock();
+        state.listed.add(ino);
+        if put_off.is_some_and(|bytes| state.listed.put_off(ino, bytes)) {
+            self.closing.waiting.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn settle_together(&self, opens: &[Arc<OpenInode>]) {
@@ -156,20 +227,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 && self.await_release(open)
             {
                 self.report(open.ino, self.try_capture(open, changes).map(|_| ()));
+                self.prune_if_clean(open);
             }
-            open.end_put_off();
-            self.prune_if_clean(open);
         }
     }
 
-    /// Captures in one step what nobody is at. The rest stays as it is.
+    /// Captures in one step what nobody has changed since it was flushed. The rest stays as it is. No inode is among them
+    /// twice.
     fn capture_together(&self, opens: &[Arc<OpenInode>]) -> Result<(), VfsError> {
         // Lock order: all captures, all gates, all contents; nobody else holds two of a kind.
         let _capturing: Vec<_> = opens.iter().map(|open| open.capturing.lock()).collect();
         let mut described = Vec::new();
-        for open in opens.iter().filter(|open| open.is_put_off()) {
+        for open in opens {
             let undisturbed = || open.is_as_flushed() && !open.passage.is_written();
-            if let Some(file) = self.file_to_capture(open)?.filter(|_| undisturbed())
+            if undisturbed()
+                && let Some(file) = self.file_to_capture(open)?
                 && let Some(content) = describe(file.as_deref(), undisturbed)?
             {
                 described.push((open, file, content));

@@ -31,8 +31,8 @@ pub(super) struct OpenInode {
     pub flushed: AtomicBool,
     /// The count of changes at that time.
     flushed_changes: AtomicU64,
-    /// Its capture was put off when it was closed.
-    put_off: AtomicBool,
+    /// The bytes that were in its file then.
+    flushed_bytes: AtomicU64,
     /// There are set-id bits or capabilities that a write must clear.
     pub privileged: AtomicBool,
 }
@@ -67,7 +67,7 @@ impl OpenInode {
             gave_up_at: AtomicU64::new(0),
             flushed: AtomicBool::new(false),
             flushed_changes: AtomicU64::new(0),
-            put_off: AtomicBool::new(false),
+            flushed_bytes: AtomicU64::new(0),
             privileged: AtomicBool::new(false),
         }
     }
@@ -85,10 +85,11 @@ impl OpenInode {
         let _ = self.flushed_changes.compare_exchange(before, before + 1, set, set);
     }
 
-    /// Notes a flush. Returns whether one is noted already.
-    pub fn note_flush(&self) -> bool {
+    /// Notes a flush, with so many bytes in the file.
+    pub fn note_flush(&self, bytes: u64) {
+        self.flushed_bytes.store(bytes, Ordering::SeqCst);
         self.flushed_changes.store(self.changes(), Ordering::SeqCst);
-        self.flushed.swap(true, Ordering::SeqCst)
+        self.flushed.store(true, Ordering::SeqCst);
     }
 
     /// Takes a noted flush away, and returns the count of changes it had.
@@ -101,17 +102,8 @@ impl OpenInode {
         self.flushed.load(Ordering::SeqCst) && self.flushed_changes.load(Ordering::SeqCst) == self.changes()
     }
 
-    /// Puts off the capture of what was flushed. Tells whether it is.
-    pub fn put_off(&self) -> bool {
-        self.is_as_flushed() && !self.put_off.swap(true, Ordering::SeqCst)
-    }
-
-    pub fn is_put_off(&self) -> bool {
-        self.put_off.load(Ordering::SeqCst)
-    }
-
-    pub fn end_put_off(&self) {
-        self.put_off.store(false, Ordering::SeqCst);
+    pub fn flushed_bytes(&self) -> u64 {
+        self.flushed_bytes.load(Ordering::SeqCst)
     }
 
     /// Notes that content was waited for in vain.

@@ -233,6 +233,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if self.replica.lock().read_only() || !self.ignores.due.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
+        self.settle_put_off();
         let shared = self.work(|replica| {
             let as_it_stands = |(place, node): (Place, NodeId)| Crossing {
                 node,

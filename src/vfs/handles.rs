@@ -141,6 +141,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     }
 
     fn opened(&self, caller: Caller, open: Arc<OpenInode>, mode: OpenMode) -> Result<FileId, VfsError> {
+        if mode.truncate {
+            self.settle_if_put_off(open.ino);
+        }
         if mode.truncate
             && let Err(error) =
                 self.cut(&open, 0).and_then(|()| self.clear_privileges(caller.if_unprivileged(), &open))

@@ -113,6 +113,11 @@ impl Ignores {
         }
     }
 
+    /// Tells whether a list has been read from a file.
+    pub fn is_read_from(&self, node: NodeId) -> bool {
+        self.known.lock().lists.contains(&node)
+    }
+
     /// Takes note of rows that remote work changed.
     pub fn note_rows(&self, rows: &[Row]) {
         let mut placed = BTreeSet::new();

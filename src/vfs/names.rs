@@ -102,6 +102,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         backing: Option<u64>,
     ) -> Result<Ino, VfsError> {
         let name = name_of(name)?;
+        if self.closing.is_waiting() && self.is_unshared(parent) {
+            // It may be a directory that becomes shared with what is made in it.
+            self.settle_put_off();
+        }
         let made = self.work(|replica| {
             let (node, row) = directory(replica, parent)?;
             let is_directory = matches!(new.body, Body::Directory);

@@ -246,9 +246,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     /// Counts a handle, or a use as short as one.
     pub(super) fn acquire(&self, ino: Ino, writer: bool) -> Arc<super::content::OpenInode> {
-        if writer && self.open.get(ino).is_some_and(|open| open.is_put_off()) {
-            // What was closed is a version of its own.
-            self.settle_put_off();
+        if writer {
+            self.settle_if_put_off(ino);
         }
         // Order: remote content leaves the inode alone before anybody finds it open.
         self.replica.lock().opened(ino);
@@ -273,8 +272,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if remaining.handles == 0 || (writer && remaining.writers == 0) {
             self.capture_at_close(&open, remaining);
         }
-        if remaining.handles == 0 && !open.content.read().dirty {
-            self.open.prune(ino);
+        if remaining.handles == 0 {
+            self.prune_if_clean(&open);
         }
     }
 

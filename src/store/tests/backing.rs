@@ -77,20 +77,21 @@ fn files_made_one_after_the_other_have_few_beside_them() {
 }
 
 #[test]
-fn files_of_an_earlier_version_are_taken_to_where_they_belong() {
+fn files_of_an_earlier_version_are_found_where_they_are() {
     let root = tempfile::tempdir().unwrap();
-    for (directory, name) in [("34", "1234.7"), ("34", "34.0"), ("34", "stranger"), ("ff", "ff.1")] {
-        let directory = root.path().join("content").join(directory);
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join(name), name).unwrap();
-    }
-    for _ in 0..2 {
-        let files = files(root.path());
-        assert_eq!(listed(&files).len(), 3);
-        assert_eq!(read(&files, 0x1234, 7), b"1234.7");
-        assert_eq!((read(&files, 0x34, 0), read(&files, 0xff, 1)), (b"34.0".to_vec(), b"ff.1".to_vec()));
-    }
-    assert!(root.path().join("content/34/stranger").exists() && !root.path().join("content/ff").exists());
+    let files = files(root.path());
+    let earlier = root.path().join("content/34/1234.7");
+    std::fs::create_dir(earlier.parent().unwrap()).unwrap();
+    std::fs::write(&earlier, b"old").unwrap();
+    assert_eq!(read(&files, 0x1234, 7), b"old");
+    files.open_write(0x1234, 7).unwrap().write_all(b"O").unwrap();
+    assert_eq!(read(&files, 0x1234, 7), b"Old");
+    files.sync(0x1234, 7).unwrap();
+    files.create(0x1234, 8).unwrap();
+    let both = [7, 8].map(|generation| Backing { ino: 0x1234, generation });
+    assert_eq!(listed(&files), both.into());
+    both.iter().for_each(|backing| files.remove(backing.ino, backing.generation).unwrap());
+    assert!(!earlier.exists() && listed(&files).is_empty());
 }
 
 #[test]

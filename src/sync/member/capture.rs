@@ -6,6 +6,7 @@ use super::state::{Effects, LocalError, Replica, Work};
 use crate::model::{Body, ChunkId, Manifest, Node, NodeId, Timestamp};
 use crate::ops::{Op, Put, Rejection, SetMeta, Tree, Verb};
 use crate::sync::kv::{Durability, Store};
+use std::collections::BTreeMap;
 
 /// An inode's content as it was at a flush point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +39,26 @@ impl<S: Store> Replica<S> {
     /// [`LocalError::Write`]; all marks then stay.
     pub fn capture_all(&mut self, all: Vec<(Timestamp, Captured)>) -> Result<Effects, LocalError> {
         let taken = self.transact(Timestamp::default(), Durability::Process, |work| {
+            // A directory's mtime is given back once, not for every file in it.
+            let mut mtimes = BTreeMap::new();
             for (now, captured) in all {
                 work.now = now;
                 let node = work.inode(captured.ino).map(|inode| inode.node);
-                work.capture(captured)?;
+                let earlier = work.capture(captured)?;
+                if let Some((directory, mtime)) = earlier {
+                    mtimes.entry(directory).or_insert(mtime);
+                }
                 node.map_or(Ok(()), |node| work.withhold_further(node))?;
             }
-            Ok(())
+            work.give_back(mtimes)
         });
         taken.map(|((), effects)| effects)
     }
 }
 
 impl<S: Store> Work<'_, S> {
-    fn capture(&mut self, mut captured: Captured) -> Result<(), LocalError> {
+    /// Returns the mtime that a directory has to have again.
+    fn capture(&mut self, mut captured: Captured) -> Result<Option<(NodeId, Timestamp)>, LocalError> {
         let ino = captured.ino;
         let content = content_of(&captured.manifest);
         for (chunk, bytes) in std::mem::take(&mut captured.list) {
@@ -60,7 +67,7 @@ impl<S: Store> Work<'_, S> {
         // An inode that lost its last name meanwhile has nothing to say.
         let Some(mut inode) = self.inode(ino) else {
             self.effects.removed_files.extend(captured.beside);
-            return Ok(());
+            return Ok(None);
         };
         self.state.idle.remove(&ino);
         if let Some(file) = captured.beside {
@@ -77,12 +84,13 @@ impl<S: Store> Work<'_, S> {
         if captured.beside.is_none() {
             self.txn.remove(keys::dirty(ino));
         }
+        let mut earlier = None;
         if self.embryo(inode.node).is_some() {
-            self.capture_embryo(inode.node, captured.manifest, captured.mtime)?;
+            earlier = self.capture_embryo(inode.node, captured.manifest, captured.mtime)?;
         } else if inode.detached || self.is_outdated(&inode) {
             self.capture_detached(ino, inode, captured)?;
             self.release_unused(content);
-            return Ok(());
+            return Ok(None);
         } else {
             self.capture_file(&inode, captured)?;
         }
@@ -90,6 +98,15 @@ impl<S: Store> Work<'_, S> {
         inode.version = self.view().node(inode.node).map_or(inode.version, |node| node.version);
         self.save_inode(ino, &inode);
         self.want(inode.node);
+        Ok(earlier)
+    }
+
+    fn give_back(&mut self, mtimes: BTreeMap<NodeId, Timestamp>) -> Result<(), LocalError> {
+        for (directory, mtime) in mtimes {
+            if self.view().node(directory).is_some_and(|row| row.mtime != mtime) {
+                self.set_mtime(directory, mtime)?;
+            }
+        }
         Ok(())
     }
 
@@ -98,15 +115,16 @@ impl<S: Store> Work<'_, S> {
         self.view().node(inode.node).is_none_or(|row| row.version != inode.version)
     }
 
-    /// A new file's first flush point: its make enters the journal with this content.
+    /// A new file's first flush point: its make enters the journal with this content. Returns the mtime that its directory
+    /// has to have again, where something happened in there since.
     fn capture_embryo(
         &mut self,
         node: NodeId,
         manifest: Manifest,
         mtime: Timestamp,
-    ) -> Result<(), Rejection> {
-        let Some((made, mut make)) = self.embryo(node) else { return Ok(()) };
-        let Some(row) = self.view().node(node) else { return Ok(()) };
+    ) -> Result<Option<(NodeId, Timestamp)>, Rejection> {
+        let Some((made, mut make)) = self.embryo(node) else { return Ok(None) };
+        let Some(row) = self.view().node(node) else { return Ok(None) };
         let parent = make.place.parent;
         let mtime_before = self.parent_mtime(&make.place);
         self.erase(node, &make.place);
@@ -123,17 +141,16 @@ impl<S: Store> Work<'_, S> {
         let op = Op { time: made, verb: Verb::Make(make) };
         self.write_op(&op)?;
         self.append(op);
-        match mtime_before {
-            // Something happened in the directory since: its mtime must not go back.
-            Some(mtime) if mtime != made => self.set_mtime(parent, mtime),
-            _ => Ok(()),
-        }
+        Ok(mtime_before.filter(|mtime| *mtime != made).map(|mtime| (parent, mtime)))
     }
 
     /// Lets a file that has had no flush point enter the journal with nothing in it, for an op that needs it.
     pub fn make_known(&mut self, node: NodeId) -> Result<(), Rejection> {
         let Some((_, make)) = self.embryo(node) else { return Ok(()) };
-        self.capture_embryo(node, Manifest::empty(), make.mtime)
+        match self.capture_embryo(node, Manifest::empty(), make.mtime)? {
+            Some((directory, mtime)) => self.set_mtime(directory, mtime),
+            None => Ok(()),
+        }
     }
 
     fn capture_file(&mut self, inode: &Inode, captured: Captured) -> Result<(), LocalError> {

@@ -65,7 +65,7 @@ impl<S: Store> Replica<S> {
         rows.map(|(key, value)| (keys::number_of(&key), read_op(&value)))
     }
 
-    /// Counts all ops that were ever put at the journal's end.
+    /// Counts the ops put at the journal's end, those among them that a replay has put back.
     pub fn journalled(&self) -> u64 {
         self.state.counters.journal
     }
