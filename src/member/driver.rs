@@ -163,8 +163,10 @@ impl Driver {
         let _changing = volume.changing();
         let mut contents = Gathering::new(self.shared.clone());
         loop {
-            // A file that was closed meets others' with what is in it.
-            volume.settle_put_off();
+            if matches!(message, FromHub::Entry { .. } | FromHub::SnapshotEnd) {
+                // A file that was closed meets others' with what is in it.
+                volume.settle_put_off();
+            }
             let handled = {
                 let mut replica = volume.replica();
                 let handled = replica.handle(vfs::now(), message.clone(), ready.clone(), &mut contents);
