@@ -133,7 +133,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
 
     pub(super) fn prune_if_clean(&self, open: &OpenInode) {
         if !open.content.read().dirty {
-            self.open.prune_this(open);
+            self.open.prune(open);
         }
     }
 

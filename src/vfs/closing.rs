@@ -28,6 +28,8 @@ const HASTE_CLOSES: u32 = 16;
 /// Files put off, at most, and their bytes: whoever does something else waits until all are captured.
 const PUT_OFF_MAX: usize = 1024;
 const PUT_OFF_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Inodes listed, after so many of which those are looked for that need not be.
+const LISTED_UNTIL_SWEEP: usize = 4096;
 /// Files captured in one step: nobody else gets at the replica meanwhile.
 const TOGETHER_MAX: usize = 64;
 
@@ -66,6 +68,12 @@ impl Listed {
         }
     }
 
+    /// Forgets what was captured at its close, where nothing else has been done for long.
+    fn sweep(&mut self, is_open: impl Fn(Ino) -> bool) {
+        self.known.retain(|ino| is_open(*ino));
+        self.flushed.retain(|ino| self.known.contains(ino));
+    }
+
     /// Puts off an inode that is listed. Tells whether it was.
     fn put_off(&mut self, ino: Ino, bytes: u64) -> bool {
         if !self.known.contains(&ino) || self.put_off.contains_key(&ino) {
@@ -97,8 +105,10 @@ impl Closing {
         put_off
     }
 
+    /// Tells whether an inode is put off, or may be among those that are just being captured.
     fn is_put_off(&self, ino: Ino) -> bool {
-        self.is_waiting() && self.state.lock().listed.put_off.contains_key(&ino)
+        let is_listed = || self.state.lock().listed.put_off.contains_key(&ino);
+        self.is_waiting() && (self.settling.is_locked() || is_listed())
     }
 
     fn is_full(&self) -> bool {
@@ -126,7 +136,11 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return;
         }
         open.note_flush(bytes);
-        self.closing.state.lock().listed.add(open.ino);
+        let mut state = self.closing.state.lock();
+        state.listed.add(open.ino);
+        if state.listed.flushed.len().is_multiple_of(LISTED_UNTIL_SWEEP) {
+            state.listed.sweep(|ino| self.open.get(ino).is_some());
+        }
     }
 
     /// Captures what is in a file that nobody writes any more, or sees to it that this is done.
@@ -261,5 +275,21 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         self.work(|replica| Ok(((), replica.capture_all(captured)?)))?;
         taken.into_iter().for_each(|(open, mut content)| self.is_taken(open, &mut content));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_open_any_more_is_listed_no_more_and_may_be_listed_again() {
+        let mut listed = Listed::default();
+        (1..=4).for_each(|ino| listed.add(Ino(ino)));
+        assert!(listed.put_off(Ino(4), 10));
+        listed.sweep(|ino| ino.0 % 2 == 0);
+        [3, 4].into_iter().for_each(|ino| listed.add(Ino(ino)));
+        assert_eq!(listed.flushed, [Ino(2), Ino(4), Ino(3)]);
+        assert_eq!((listed.put_off.len(), listed.bytes), (1, 10));
     }
 }

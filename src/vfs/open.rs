@@ -66,20 +66,12 @@ impl OpenTable {
         self.slots.lock().get(&ino).is_some_and(|slot| slot.writers > 0)
     }
 
-    /// As [`OpenTable::prune`], unless another has taken its place.
-    pub fn prune_this(&self, inode: &OpenInode) {
+    /// Drops an inode that nobody has open, unless another has taken its place. The caller knows that it is not dirty.
+    pub fn prune(&self, inode: &OpenInode) {
         let mut slots = self.slots.lock();
         let is_this = |slot: &Slot| slot.handles == 0 && std::ptr::eq(&*slot.inode, inode);
         if slots.get(&inode.ino).is_some_and(is_this) {
             slots.remove(&inode.ino);
-        }
-    }
-
-    /// Drops an inode that nobody has open. The caller knows that it is not dirty.
-    pub fn prune(&self, ino: Ino) {
-        let mut slots = self.slots.lock();
-        if slots.get(&ino).is_some_and(|slot| slot.handles == 0) {
-            slots.remove(&ino);
         }
     }
 }

@@ -35,6 +35,7 @@ const PUT_ASIDE_BYTES_MAX: u64 = 1024 * 1024;
 const READ_AT_ONCE_BYTES: u64 = 128 * 1024;
 /// Where less room is left, every write passes the daemon, which stops before the reserve is touched.
 const ROOM_MIN_BYTES: u64 = 256 * 1024 * 1024;
+/// How long an answer that there is room counts.
 const ROOM_LASTS: Duration = Duration::from_millis(20);
 /// The end of a handle follows the `close` that causes it in about a millisecond.
 const RELEASE_WAIT_MAX: Duration = Duration::from_millis(5);

@@ -128,7 +128,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             self.ledger.remove(Kind::AccessTime, ino.0);
         }
         if !self.open.has_handles(ino) && self.orphans.get(ino).is_some() {
-            self.open.prune(ino);
+            self.open.get(ino).into_iter().for_each(|open| self.open.prune(&open));
             self.reap(ino);
         }
     }
