@@ -65,6 +65,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let (failed, failure) = mpsc::unbounded_channel();
     let place = place_of(address);
     let (hub, scratch) = (identity.public_key().fingerprint(), scratch_path(&directory));
+    let closed = store.until_closed();
     let state = Arc::new(HubState::new(store, AdminContext { hub, host: place, scratch }, failed));
     let control_path = directory.control_socket();
     let control = socket::bind(&control_path)?;
@@ -77,6 +78,12 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     control.abort();
     let _ = control.await;
     let _ = std::fs::remove_file(&control_path);
+    drop(state);
+    // What was ended in the middle of something lets go of the store a moment later; nobody opens it before, and
+    // the process does not end below it.
+    if timeout(FAREWELL_PATIENCE, closed).await.is_err() {
+        tracing::warn!("something does not let go of the store");
+    }
     ended
 }
 

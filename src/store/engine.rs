@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -86,6 +87,8 @@ pub struct Engine {
     short: AtomicBool,
     /// The room that was found last, and when.
     found: Mutex<Option<(Instant, Room)>>,
+    /// Dropped after the database: the last field.
+    open: watch::Sender<()>,
 }
 
 struct Opened {
@@ -131,7 +134,14 @@ impl Engine {
             failed,
             short: AtomicBool::new(false),
             found: Mutex::new(None),
+            open: watch::Sender::new(()),
         })
+    }
+
+    /// Completes once the database is closed, as its last user has gone.
+    pub fn until_closed(&self) -> impl Future<Output = ()> + use<> {
+        let mut open = self.open.subscribe();
+        async move { while open.changed().await.is_ok() {} }
     }
 
     /// Reads in one step, without keeping the database.

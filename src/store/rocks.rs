@@ -28,6 +28,11 @@ impl RocksStore {
         Ok(RocksStore { engine: Arc::new(Engine::open(path, role)?) })
     }
 
+    /// Completes once the store is closed, and may be opened anew, as its last user has gone.
+    pub fn until_closed(&self) -> impl Future<Output = ()> + use<> {
+        self.engine.until_closed()
+    }
+
     #[cfg(test)]
     pub(super) fn engine(&self) -> &Engine {
         &self.engine

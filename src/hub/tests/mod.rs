@@ -36,9 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An address that nothing else takes while a hub is down that comes back to it: the kernel gives no such port by itself.
 fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = std::process::id() % 64 * 128;
+    let own = std::process::id() % 24 * 512;
     loop {
-        let port = 20_000 + own as u16 + NEXT.fetch_add(1, Ordering::Relaxed) % 4096;
+        let port = 20_000 + own as u16 + NEXT.fetch_add(1, Ordering::Relaxed) % 512;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         if UdpSocket::bind(address).is_ok() {
             return address;
@@ -84,7 +84,10 @@ impl TestHub {
             on_ready: Box::new(move |address| ready.send(address).unwrap()),
         };
         let task = tokio::spawn(serve(options, async { drop(stopped.await) }));
-        self.address = timeout(PATIENCE, address).await.unwrap().unwrap();
+        self.address = match timeout(PATIENCE, address).await.unwrap() {
+            Ok(address) => address,
+            Err(_) => panic!("the hub did not start: {:?}", task.await),
+        };
         self.running = Some((stop, task));
     }
 
@@ -92,6 +95,13 @@ impl TestHub {
         let (stop, task) = self.running.take().unwrap();
         stop.send(()).unwrap();
         timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();
+        // The endpoint's own task closes its socket, a moment later.
+        let closed = async {
+            while UdpSocket::bind(self.address).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, closed).await.unwrap();
     }
 
     /// Asks as the command line does: by the socket of the running hub, else in the store.
