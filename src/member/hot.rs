@@ -77,6 +77,10 @@ impl HotRows {
             return read(key);
         }
         let mut rows = self.rows.lock();
+        // Most of what is asked for is young.
+        if let Some(Row::Value(value)) = rows.young.get(key) {
+            return value.clone();
+        }
         if let Some(Row::Value(value)) = rows.get(key) {
             return value.clone();
         }

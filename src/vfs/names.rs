@@ -114,7 +114,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 let place = Place { parent: node, name: name.clone() };
                 return Ok(replica.make_unshared(now(), place, makings)?);
             }
-            let (node, mut effects) = self.shared_directory(replica, parent)?;
+            let (node, mut effects) = self.shared_directory(replica, parent, node)?;
             let place = Place { parent: node, name: name.clone() };
             let (ino, made) = match backing {
                 Some(file) => replica.make_backed(now(), place, makings, file)?,
@@ -127,13 +127,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         made
     }
 
-    /// The node of a directory in which something is to be made that is shared.
+    /// The node of a directory, `node` so far, in which something is to be made that is shared.
     pub(super) fn shared_directory(
         &self,
         replica: &mut Replica<S>,
         ino: Ino,
+        node: NodeId,
     ) -> Result<(NodeId, Effects), VfsError> {
-        let (node, _) = directory(replica, ino)?;
         if !node.is_unshared() {
             return Ok((node, Effects::default()));
         }

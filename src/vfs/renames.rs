@@ -203,7 +203,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         let mut effects = Effects::default();
         let stays_shared = matches!(course, Course::Rename | Course::Leave);
         if stays_shared || course == Course::Make {
-            (to.parent, effects) = self.shared_directory(replica, new_parent)?;
+            (to.parent, effects) = self.shared_directory(replica, new_parent, to.parent)?;
             // That may have been the same directory, or one above it.
             (from.parent, _) = directory(replica, parent)?;
         }

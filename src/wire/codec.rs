@@ -21,11 +21,17 @@ type Encoding = Configuration<LittleEndian, Varint, Limit<FRAME_BYTES_MAX>>;
 /// Memory that one value's lists and maps may take, beside the bytes it comes in.
 const DECODED_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
+/// Most records of ours are shorter.
+const ENCODED_BYTES: usize = 192;
+
 const ENCODING: Encoding = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
 
 /// Encodes a value of ours. Values are bounded by construction, so this cannot fail.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("values of ours encode")
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES);
+    let written = bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard());
+    written.expect("values of ours encode");
+    bytes
 }
 
 /// Decodes all of `bytes`.

@@ -10,8 +10,7 @@
 //! As soon as others ask, or bytes in bulk come, all threads serve wherever the scheduler wants them.
 //!
 //! Invariant: whoever is not the leader is parked only while somebody watches that the leader goes on. It may be an idle
-//! task that looks something up, with a lock held, and be kept from its processor by others' work: whoever watches
-//! ends that.
+//! task with a lock held, and be kept from its processor by others' work: whoever watches ends that.
 
 mod placing;
 mod served;
@@ -102,8 +101,9 @@ pub(super) struct Turn<'a>(&'a Nearness);
 /// What a request is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Something is looked up, without waking anybody but the caller.
-    Look,
+    /// It is soon over, and mostly wakes nobody but the caller: to become a task like others for it would take as long as
+    /// some of it.
+    Brief,
     Other,
     /// The device may have to be waited for: others must not wait as well.
     Sync,
@@ -174,7 +174,7 @@ impl Nearness {
             return resign();
         }
         self.steps.fetch_add(1, Relaxed);
-        if lead.idle && work != Work::Look && take_part(None) {
+        if lead.idle && work != Work::Brief && take_part(None) {
             MINE.set(Some(Lead { idle: false, ..lead }));
         }
     }
@@ -182,7 +182,7 @@ impl Nearness {
     fn hear(&self, caller: u32, work: Work) {
         let again = self.caller.swap(caller, Relaxed) == caller && caller != 0;
         let streak = match work {
-            Work::Look | Work::Other if again => STREAK_MAX.min(self.streak.load(Relaxed) + 1),
+            Work::Brief | Work::Other if again => STREAK_MAX.min(self.streak.load(Relaxed) + 1),
             Work::Bulk if again => self.streak.load(Relaxed).saturating_sub(STREAK_BULK),
             _ => 0,
         };

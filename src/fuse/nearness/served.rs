@@ -58,7 +58,7 @@ impl<F: Filesystem> Filesystem for Served<F> {
         lock_owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let _turn = self.nearness.turn(Some(request.pid()), work(size as usize, Work::Look));
+        let _turn = self.nearness.turn(Some(request.pid()), work(size as usize, Work::Brief));
         self.inner.read(request, number, handle, offset, size, flags, lock_owner, reply);
     }
 
@@ -93,20 +93,20 @@ impl<F: Filesystem> Filesystem for Served<F> {
         flush: bool,
         reply: ReplyEmpty,
     ) {
-        let _turn = self.nearness.turn(None, Work::Other);
+        let _turn = self.nearness.turn(None, Work::Brief);
         self.inner.release(request, number, handle, flags, lock_owner, flush, reply);
     }
 
     passed_on! {
-        Look lookup(parent: INodeNo, name: &OsStr, reply: ReplyEntry);
-        Look getattr(number: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr);
+        Brief lookup(parent: INodeNo, name: &OsStr, reply: ReplyEntry);
+        Brief getattr(number: INodeNo, handle: Option<FileHandle>, reply: ReplyAttr);
         Other setattr(
             number: INodeNo, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>, size: Option<u64>,
             atime: Option<TimeOrNow>, mtime: Option<TimeOrNow>, ctime: Option<SystemTime>,
             handle: Option<FileHandle>, created: Option<SystemTime>, changed: Option<SystemTime>,
             backed_up: Option<SystemTime>, flags: Option<BsdFileFlags>, reply: ReplyAttr
         );
-        Look readlink(number: INodeNo, reply: ReplyData);
+        Brief readlink(number: INodeNo, reply: ReplyData);
         Other mknod(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry);
         Other mkdir(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry);
         Other unlink(parent: INodeNo, name: &OsStr, reply: ReplyEmpty);
@@ -117,18 +117,18 @@ impl<F: Filesystem> Filesystem for Served<F> {
             reply: ReplyEmpty
         );
         Other link(number: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry);
-        Other open(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
-        Other create(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, flags: i32, reply: ReplyCreate);
-        Look flush(number: INodeNo, handle: FileHandle, lock_owner: LockOwner, reply: ReplyEmpty);
+        Brief open(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
+        Brief create(parent: INodeNo, name: &OsStr, mode: u32, umask: u32, flags: i32, reply: ReplyCreate);
+        Brief flush(number: INodeNo, handle: FileHandle, lock_owner: LockOwner, reply: ReplyEmpty);
         Sync fsync(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
         Other opendir(number: INodeNo, flags: OpenFlags, reply: ReplyOpen);
-        Look readdir(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectory);
-        Look readdirplus(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectoryPlus);
+        Brief readdir(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectory);
+        Brief readdirplus(number: INodeNo, handle: FileHandle, cookie: u64, reply: ReplyDirectoryPlus);
         Sync fsyncdir(number: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty);
-        Look statfs(number: INodeNo, reply: ReplyStatfs);
+        Brief statfs(number: INodeNo, reply: ReplyStatfs);
         Other setxattr(number: INodeNo, name: &OsStr, value: &[u8], flags: i32, position: u32, reply: ReplyEmpty);
-        Look getxattr(number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr);
-        Look listxattr(number: INodeNo, size: u32, reply: ReplyXattr);
+        Brief getxattr(number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr);
+        Brief listxattr(number: INodeNo, size: u32, reply: ReplyXattr);
         Other removexattr(number: INodeNo, name: &OsStr, reply: ReplyEmpty);
         Other fallocate(
             number: INodeNo, handle: FileHandle, offset: u64, length: u64, mode: i32, reply: ReplyEmpty

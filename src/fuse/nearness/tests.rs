@@ -52,7 +52,7 @@ fn watch(nearness: &Nearness, is_asked: bool) -> Cause {
 #[test]
 fn who_asks_again_and_again_is_served_by_one_thread_until_others_ask() {
     // One who cannot be seen may be anybody.
-    for (caller, work) in [(SOMEBODY, Work::Look), (0, Work::Look), (me().unwrap(), Work::Sync)] {
+    for (caller, work) in [(SOMEBODY, Work::Brief), (0, Work::Brief), (me().unwrap(), Work::Sync)] {
         let nearness = led();
         let other = parked(&nearness);
         let turn = nearness.turn(Some(caller), work);
@@ -68,7 +68,7 @@ fn the_leader_gives_way_when_it_answers_and_takes_part_when_it_does_more_than_lo
         return eprintln!("SKIPPED: who gives way may not come back from it here");
     }
     let nearness = led();
-    for (work, idle) in [(Work::Other, false), (Work::Look, true), (Work::Other, false)] {
+    for (work, idle) in [(Work::Other, false), (Work::Brief, true), (Work::Other, false)] {
         let turn = nearness.turn(me(), work);
         assert_eq!(MINE.get().map(|lead| lead.idle), Some(idle));
         before_answer();
@@ -84,7 +84,7 @@ fn a_thread_that_the_leader_starts_is_no_idle_task_and_is_not_bound() {
     }
     let nearness = led();
     before_answer();
-    let turn = nearness.turn(me(), Work::Look);
+    let turn = nearness.turn(me(), Work::Brief);
     before_thread();
     let started = thread::spawn(|| {
         run_anywhere();
@@ -140,7 +140,7 @@ fn rests_get_longer_as_long_as_leads_are_short() {
 fn some_requests_in_bulk_do_not_end_it_and_many_do() {
     let nearness = led();
     for _ in 0..STREAK_MAX {
-        drop(nearness.turn(me(), Work::Look));
+        drop(nearness.turn(me(), Work::Brief));
     }
     for _ in 0..STREAK_MAX / STREAK_BULK {
         assert!(MINE.get().is_some());
@@ -154,7 +154,7 @@ fn nobody_leads_for_a_caller_that_cannot_be_seen() {
     let nearness = placing();
     for caller in [0, SOMEBODY] {
         for _ in 0..3 * STREAK_MAX {
-            drop(nearness.turn(Some(caller), Work::Look));
+            drop(nearness.turn(Some(caller), Work::Brief));
         }
         assert!(MINE.get().is_none());
     }
@@ -164,7 +164,7 @@ fn nobody_leads_for_a_caller_that_cannot_be_seen() {
 fn who_asks_anew_is_heard_anew() {
     let nearness = led();
     nearness.leave(nearness.lead.load(SeqCst), Cause::Calm);
-    drop(nearness.turn(me(), Work::Look));
+    drop(nearness.turn(me(), Work::Brief));
     assert!(MINE.get().is_none());
     assert_eq!(nearness.streak.load(Relaxed), 1);
 }
