@@ -3,7 +3,7 @@
 use super::FRAME_BYTES_MAX;
 use super::budget::{Budget, Paid};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::error::DecodeError;
+use bincode::error::{DecodeError, EncodeError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::marker::PhantomData;
 
@@ -28,10 +28,15 @@ const ENCODING: Encoding = bincode::config::standard().with_limit::<FRAME_BYTES_
 
 /// Encodes a value of ours. Values are bounded by construction, so this cannot fail.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(ENCODED_BYTES);
-    let written = bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard());
-    written.expect("values of ours encode");
-    bytes
+    let mut short = [0; ENCODED_BYTES];
+    match bincode::serde::encode_into_slice(value, &mut short, bincode::config::standard()) {
+        // Of just the length it has: many may be kept for a while.
+        Ok(length) => short[..length].to_vec(),
+        Err(EncodeError::UnexpectedEnd) => {
+            bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("values of ours encode")
+        }
+        Err(error) => panic!("values of ours encode: {error}"),
+    }
 }
 
 /// Decodes all of `bytes`.
