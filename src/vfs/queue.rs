@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub(super) const BARRIER_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Programs that have put nothing off for so long pause.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
+/// How seldom it is looked whether they do while they go on: each look takes a processor from somebody for a moment.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(40);
 
 #[derive(Default)]
 pub(super) struct CaptureQueue {
@@ -117,6 +119,7 @@ impl CaptureQueue {
     /// Waits for what is to be done next; none once the queue is stopped and empty.
     pub fn next(&self) -> Option<Next> {
         let mut state = self.state.lock();
+        let mut interval = PAUSE;
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 state.running = Some(job);
@@ -127,7 +130,12 @@ impl CaptureQueue {
                     state.put_off = None;
                     return Some(Next::PutOff);
                 }
-                Some(at) => drop(self.changed.wait_until(&mut state, at + PAUSE)),
+                Some(at) => {
+                    let looked = self.changed.wait_until(&mut state, at + interval);
+                    if looked.timed_out() {
+                        interval = LOOK_INTERVAL_MAX.min(2 * interval);
+                    }
+                }
                 None if state.stopped => return None,
                 None => self.changed.wait(&mut state),
             }

@@ -36,8 +36,10 @@ const STREAK_BULK: u32 = 16;
 /// on the same processor has mostly asked again before the leader can sleep. Twice as many each time it is still there.
 const SLEEPS_MIN: u32 = 4;
 const SLEEPS_MAX: u32 = 256;
-/// How often the leader is looked after. Each look costs it and its caller some microseconds, and may drive them apart.
-const WATCH_INTERVAL: Duration = Duration::from_millis(4);
+/// How often the leader is looked after: the more seldom the longer it gets on. Each look costs it and its caller some
+/// microseconds, and mostly drives them apart.
+const WATCH_INTERVAL_MIN: Duration = Duration::from_millis(4);
+const WATCH_INTERVAL_MAX: Duration = Duration::from_millis(16);
 /// How much later it is looked at again where it may be stuck. Whoever waits behind it waits as long as both together.
 const STUCK_INTERVAL: Duration = Duration::from_millis(1);
 /// Looks with fewer requests in between after which the leader serves alone no more.
@@ -290,9 +292,9 @@ impl Nearness {
         is_asked: impl Fn() -> bool,
     ) -> Cause {
         let (mut seen, mut calm, mut stuck) = (self.steps.load(Relaxed), 0, false);
+        let mut interval = WATCH_INTERVAL_MIN;
         while calm < CALM_LOOKS {
-            let interval = if stuck { STUCK_INTERVAL } else { WATCH_INTERVAL };
-            self.changed.wait_for(&mut state, interval);
+            self.changed.wait_for(&mut state, if stuck { STUCK_INTERVAL } else { interval });
             if self.lead.load(SeqCst) != number {
                 return Cause::Others;
             }
@@ -306,6 +308,8 @@ impl Nearness {
             }
             stuck = waits;
             calm = if served < CALM_REQUESTS && !stuck { calm + 1 } else { 0 };
+            let gets_on = calm == 0 && !stuck;
+            interval = if gets_on { WATCH_INTERVAL_MAX.min(2 * interval) } else { WATCH_INTERVAL_MIN };
         }
         Cause::Calm
     }
