@@ -31,6 +31,7 @@ mod gather;
 mod history;
 mod hot;
 mod link;
+mod names;
 mod pace;
 mod past;
 mod remote;

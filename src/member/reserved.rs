@@ -6,9 +6,10 @@
 use super::ends::Ends;
 use super::fronts::Fronts;
 use super::hot::HotRows;
+use super::names::Names;
 use super::resident::Tables;
 use crate::store::{Reserve, RocksStore};
-use crate::sync::kv::{Batch, Durability, Kv, Pair, Store, WriteError};
+use crate::sync::kv::{Batch, Durability, Kv, Pair, Store, WriteError, prefix_end};
 use std::sync::Arc;
 
 /// A store that gives up the reserve when the device is full, and tries once more.
@@ -17,15 +18,16 @@ pub struct ReservedStore {
     reserve: Arc<Reserve>,
     fronts: Fronts,
     ends: Ends,
+    names: Names,
     tables: Tables,
     hot: HotRows,
 }
 
 impl ReservedStore {
     pub fn new(rocks: RocksStore, reserve: Arc<Reserve>) -> ReservedStore {
-        let (fronts, ends) = (Fronts::default(), Ends::default());
+        let (fronts, ends, names) = (Fronts::default(), Ends::default(), Names::default());
         let (tables, hot) = (Tables::default(), HotRows::default());
-        ReservedStore { rocks, reserve, fronts, ends, tables, hot }
+        ReservedStore { rocks, reserve, fronts, ends, names, tables, hot }
     }
 
     /// The rows on disk, for who syncs them while others work.
@@ -34,7 +36,8 @@ impl ReservedStore {
     }
 
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let is_nowhere = self.ends.is_behind(key, |run| self.rocks.last_key(run));
+        let is_nowhere = self.ends.is_behind(key, |run| self.rocks.last_key(run))
+            || self.names.is_nowhere(key, |directory| self.rocks.scan(directory, &prefix_end(directory)));
         (!is_nowhere).then(|| self.rocks.get(key)).flatten()
     }
 
@@ -78,6 +81,7 @@ impl Store for ReservedStore {
         }
         self.fronts.written(&batch);
         self.ends.written(&batch);
+        self.names.written(&batch);
         self.commit_or_make_room(&batch, durability)?;
         self.tables.written(&batch);
         self.hot.written(&batch, |key| self.tables.holds(key));
