@@ -127,7 +127,9 @@ mod tests {
         assert!(!names.is_nowhere(&key(7, "new"), unasked) && names.is_nowhere(&key(7, "newer"), unasked));
         // Of a directory that nobody has asked for nothing is known.
         write(&names, key(8, "a"), Some(b""));
-        assert!(!names.is_nowhere(&key(8, "a"), |_| rows(8, 0).into_iter().chain([(key(8, "a"), Vec::new())])));
+        assert!(
+            !names.is_nowhere(&key(8, "a"), |_| rows(8, 0).into_iter().chain([(key(8, "a"), Vec::new())]))
+        );
     }
 
     #[test]
@@ -136,7 +138,9 @@ mod tests {
         let many = rows(7, NAMES_READ_MAX + 1);
         assert!(!names.is_nowhere(&key(7, "new"), |_| many.into_iter()));
         assert!(!names.is_nowhere(&key(7, "newer"), unasked));
-        for other in [&b"J\x00"[..], b"V\x00e", b"B\x00e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00"] {
+        for other in
+            [&b"J\x00"[..], b"V\x00e", b"B\x00e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00"]
+        {
             assert!(!names.is_nowhere(other, unasked));
         }
     }

@@ -63,7 +63,7 @@ fn who_asks_again_and_again_is_served_by_one_thread_until_others_ask() {
 }
 
 #[test]
-fn the_leader_gives_way_when_it_answers_and_takes_part_when_it_does_more_than_look() {
+fn the_leader_gives_way_when_it_answers_and_takes_part_in_what_is_not_brief() {
     if !may_return() {
         return eprintln!("SKIPPED: who gives way may not come back from it here");
     }
