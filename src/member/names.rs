@@ -39,15 +39,21 @@ fn parts(key: &[u8]) -> Option<(&[u8], u64)> {
 }
 
 impl Names {
-    /// Tells whether a key is a name's, and known to be nowhere. `names` asks the store for all rows that begin with a
-    /// directory's.
-    pub fn is_nowhere<I: Iterator<Item = Pair>>(&self, key: &[u8], names: impl FnOnce(&[u8]) -> I) -> bool {
+    /// Tells whether a key is a name's, and known to be nowhere.
+    pub fn is_nowhere(&self, key: &[u8]) -> bool {
         let Some((directory, hash)) = parts(key) else { return false };
+        let known = self.known.lock();
+        matches!(known.directories.get(directory), Some(Some(hashes)) if !hashes.contains(&hash))
+    }
+
+    /// Notes that a key was looked for and found nowhere: where it is a name's, others of its directory may follow.
+    /// `names` asks the store for all rows that begin with a directory's.
+    pub fn missed<I: Iterator<Item = Pair>>(&self, key: &[u8], names: impl FnOnce(&[u8]) -> I) {
+        let Some((directory, _)) = parts(key) else { return };
         let mut known = self.known.lock();
         if !known.directories.contains_key(directory) {
             known.learn(directory, names(directory));
         }
-        matches!(known.directories.get(directory), Some(Some(hashes)) if !hashes.contains(&hash))
     }
 
     /// Notes rows that are about to be written. Where they are not, a name is looked for that need not be; so is one
@@ -64,12 +70,13 @@ impl Names {
 
 impl Known {
     fn learn(&mut self, directory: &[u8], names: impl Iterator<Item = Pair>) {
-        let hashes: HashSet<u64> =
-            names.take(NAMES_READ_MAX + 1).filter_map(|(key, _)| Some(parts(&key)?.1)).collect();
+        // Names are counted, not hashes: two of them may have the same.
+        let read: Vec<Pair> = names.take(NAMES_READ_MAX + 1).collect();
+        let hashes = (read.len() <= NAMES_READ_MAX)
+            .then(|| read.iter().filter_map(|(key, _)| Some(parts(key)?.1)).collect::<HashSet<u64>>());
         self.make_room();
-        let whole = Some(hashes).filter(|hashes| hashes.len() <= NAMES_READ_MAX);
-        self.hashes += whole.as_ref().map_or(0, HashSet::len);
-        self.directories.insert(directory.to_vec(), whole);
+        self.hashes += hashes.as_ref().map_or(0, HashSet::len);
+        self.directories.insert(directory.to_vec(), hashes);
     }
 
     fn add(&mut self, directory: &[u8], hash: u64) {
@@ -107,50 +114,50 @@ mod tests {
         names.written(&Batch::from([(key, value.map(<[u8]>::to_vec))]));
     }
 
-    fn unasked(_: &[u8]) -> std::iter::Empty<Pair> {
-        panic!("the store is not asked")
+    fn learned(directory: u64, stored: Vec<Pair>) -> Names {
+        let names = Names::default();
+        assert!(!names.is_nowhere(&key(directory, "new")));
+        names.missed(&key(directory, "new"), |asked| {
+            assert!(key(directory, "new").starts_with(asked));
+            stored.into_iter()
+        });
+        names
     }
 
     #[test]
     fn what_is_in_a_directory_of_few_names_is_known_and_follows_what_is_written() {
-        let names = Names::default();
-        let stored = |directory: &[u8]| {
-            assert!(key(7, "0").starts_with(directory));
-            rows(7, NAMES_READ_MAX).into_iter()
-        };
-        assert!(names.is_nowhere(&key(7, "new"), stored));
-        assert!(!names.is_nowhere(&key(7, "0"), unasked));
+        let names = learned(7, rows(7, NAMES_READ_MAX));
+        assert!(names.is_nowhere(&key(7, "new")) && !names.is_nowhere(&key(7, "0")));
+        names.missed(&key(7, "new"), |_| -> std::iter::Empty<Pair> { panic!("the store is asked once") });
         write(&names, key(7, "new"), Some(b""));
-        assert!(!names.is_nowhere(&key(7, "new"), unasked));
+        assert!(!names.is_nowhere(&key(7, "new")));
         // Another name may have the same hash: one that was removed is looked for.
         write(&names, key(7, "new"), None);
-        assert!(!names.is_nowhere(&key(7, "new"), unasked) && names.is_nowhere(&key(7, "newer"), unasked));
-        // Of a directory that nobody has asked for nothing is known.
+        assert!(!names.is_nowhere(&key(7, "new")) && names.is_nowhere(&key(7, "newer")));
+        // Of a directory in which nothing was missed nothing is known.
         write(&names, key(8, "a"), Some(b""));
-        assert!(
-            !names.is_nowhere(&key(8, "a"), |_| rows(8, 0).into_iter().chain([(key(8, "a"), Vec::new())]))
-        );
+        assert!(!names.is_nowhere(&key(8, "a")) && !names.is_nowhere(&key(8, "b")));
     }
 
     #[test]
     fn of_a_directory_of_many_names_and_of_other_rows_nothing_is_known() {
-        let names = Names::default();
-        let many = rows(7, NAMES_READ_MAX + 1);
-        assert!(!names.is_nowhere(&key(7, "new"), |_| many.into_iter()));
-        assert!(!names.is_nowhere(&key(7, "newer"), unasked));
-        for other in
-            [&b"J\x00"[..], b"V\x00e", b"B\x00e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00"]
-        {
-            assert!(!names.is_nowhere(other, unasked));
+        assert!(!learned(7, rows(7, NAMES_READ_MAX + 1)).is_nowhere(&key(7, "newer")));
+        // As many names, two of them with one hash.
+        let mut alike = rows(7, NAMES_READ_MAX);
+        alike.push(([&alike[0].0[..], b"x"].concat(), Vec::new()));
+        let names = learned(7, alike);
+        assert!(!names.is_nowhere(&key(7, "newer")));
+        for other in [&b"J\x00"[..], b"V\x00e", &[b"B", &key(7, "a")[1..]].concat()] {
+            names.missed(other, |_| -> std::iter::Empty<Pair> { panic!("it is no name's") });
+            assert!(!names.is_nowhere(other));
         }
     }
 
     #[test]
     fn what_is_kept_stays_below_the_limits() {
         let names = Names::default();
-        let none = |_: &[u8]| std::iter::empty();
         for number in 0..2 * DIRECTORIES_MAX as u64 {
-            names.is_nowhere(&key(number, "a"), none);
+            names.missed(&key(number, "a"), |_| std::iter::empty());
             (0..40).for_each(|name| write(&names, key(number, &name.to_string()), Some(b"")));
             let known = names.known.lock();
             assert!(known.directories.len() <= DIRECTORIES_MAX && known.hashes <= HASHES_MAX);

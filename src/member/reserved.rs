@@ -36,9 +36,14 @@ impl ReservedStore {
     }
 
     fn read(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let is_nowhere = self.ends.is_behind(key, |run| self.rocks.last_key(run))
-            || self.names.is_nowhere(key, |directory| self.rocks.scan(directory, &prefix_end(directory)));
-        (!is_nowhere).then(|| self.rocks.get(key)).flatten()
+        if self.ends.is_behind(key, |run| self.rocks.last_key(run)) || self.names.is_nowhere(key) {
+            return None;
+        }
+        let value = self.rocks.get(key);
+        if value.is_none() {
+            self.names.missed(key, |directory| self.rocks.scan(directory, &prefix_end(directory)));
+        }
+        value
     }
 
     fn commit_or_make_room(&self, batch: &Batch, durability: Durability) -> Result<(), WriteError> {
