@@ -107,7 +107,7 @@ pub fn start(options: &MemberOptions, handover: Handover) -> Result<Running, Mem
     let state = StateDirectory::open(&options.state)?;
     Scratch::clear(&options.state);
     let store = RocksStore::open(&state.database(), StoreRole::Member)?;
-    let files = Files::new(BackingFiles::open(state.content(), state.staging())?, options.state.clone());
+    let files = Files::new(BackingFiles::open(state.path())?, options.state.clone());
     let reserve = Arc::new(Reserve::new(state.reserve()));
     if !reserve.ensure()? {
         tracing::warn!("the device is nearly full: no room is kept for deletions");

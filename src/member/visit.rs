@@ -117,7 +117,7 @@ fn open(
     runtime: &Handle,
 ) -> Result<(Arc<Shared>, Arc<MemberVolume>), MemberError> {
     let store = RocksStore::open(&state.database(), StoreRole::Member)?;
-    let backing = BackingFiles::open(state.content(), state.staging())?;
+    let backing = BackingFiles::open(state.path())?;
     // No room is kept for deletions and captures: there are none.
     let reserve = Arc::new(Reserve::new(state.reserve()));
     let store = ReservedStore::new(store, reserve.clone());

@@ -8,13 +8,19 @@
 //! name faster the fewer there are beside it.
 
 use super::directory::make_private;
+use super::own_mount::reach;
 use super::{Staging, StoreError, sparse};
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, linkat, mkdirat, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The directories in the state directory.
+const CONTENT: &str = "content";
+pub(super) const STAGING: &str = "staging";
 
 /// Inodes in a row with one directory, and how many directories there are before the first gets more, as powers of two.
 const INODES_IN_ROW_BITS: u32 = 6;
@@ -28,38 +34,49 @@ pub struct Backing {
 }
 
 impl Backing {
-    /// The directory's and the file's name.
-    fn names(self) -> (String, String) {
+    /// Where it is in the state directory.
+    fn place(self) -> String {
         let directory = (self.ino >> INODES_IN_ROW_BITS) & ((1 << DIRECTORIES_BITS) - 1);
-        (format!("{directory:03x}"), format!("{:x}.{}", self.ino, self.generation))
+        format!("{CONTENT}/{directory:03x}/{}", self.name())
     }
 
-    /// The inverse of [`Backing::names`]; none for what it never makes.
+    /// Where earlier versions have put it: in a directory by the last two digits of the inode. It stays there.
+    fn earlier_place(self) -> String {
+        format!("{CONTENT}/{:02x}/{}", self.ino & 0xff, self.name())
+    }
+
+    fn name(self) -> String {
+        format!("{:x}.{}", self.ino, self.generation)
+    }
+
+    /// The inverse of [`Backing::name`]; none for what it never makes.
     fn from_name(name: &str) -> Option<Backing> {
         let (ino, generation) = name.split_once('.')?;
         let backing =
             Backing { ino: u64::from_str_radix(ino, 16).ok()?, generation: generation.parse().ok()? };
-        (backing.names().1 == name).then_some(backing)
+        (backing.name() == name).then_some(backing)
     }
 }
 
-/// The directories of backing files.
+/// The directories of backing files, and what is assembled beside them.
 #[derive(Clone, Debug)]
 pub struct BackingFiles {
-    content: PathBuf,
-    staging: PathBuf,
+    state: PathBuf,
+    /// The state directory, from which every file is reached.
+    at: Arc<OwnedFd>,
 }
 
 impl BackingFiles {
-    /// Opens or makes both directories, which must be on one file system, and removes what an earlier process
-    /// left in `staging`.
+    /// Opens or makes both directories in a state directory; they must be on one file system. Removes what an earlier
+    /// process left in `staging`.
     ///
     /// # Errors
     /// [`StoreError`] from the kernel.
-    pub fn open(content: PathBuf, staging: PathBuf) -> Result<BackingFiles, StoreError> {
-        make_private(&content)?;
-        make_private(&staging)?;
-        let files = BackingFiles { content, staging };
+    pub fn open(state: &Path) -> Result<BackingFiles, StoreError> {
+        make_private(&state.join(CONTENT))?;
+        make_private(&state.join(STAGING))?;
+        let at = reach(state, &[CONTENT, STAGING]).map_err(StoreError::io("open", state))?;
+        let files = BackingFiles { state: state.to_owned(), at: Arc::new(at) };
         files.clear_staging()?;
         Ok(files)
     }
@@ -68,14 +85,14 @@ impl BackingFiles {
     fn directories(&self, digits: usize) -> Result<Vec<PathBuf>, StoreError> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let is_ours = |name: &String| name.len() == digits && name.bytes().all(is_digit);
-        let names = names_in(&self.content)?.into_iter().filter(is_ours);
-        Ok(names.map(|name| self.content.join(name)).collect())
+        let content = self.state.join(CONTENT);
+        let names = names_in(&content)?.into_iter().filter(is_ours);
+        Ok(names.map(|name| content.join(name)).collect())
     }
 
     /// Where a backing file is, or would be.
     pub fn path(&self, backing: Backing) -> PathBuf {
-        let (directory, file) = backing.names();
-        self.content.join(directory).join(file)
+        self.state.join(backing.place())
     }
 
     /// Makes an empty file, open to read and write.
@@ -83,10 +100,7 @@ impl BackingFiles {
     /// # Errors
     /// EEXIST where there is one, and others from the kernel.
     pub fn create(&self, ino: u64, generation: u64) -> Result<File, StoreError> {
-        let path = self.path(Backing { ino, generation });
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        in_directory_of(&path, || open_at(&path, flags | OFlags::NOATIME))
-            .map_err(StoreError::io("make", &path))
+        self.make(&Backing { ino, generation }.place())
     }
 
     /// # Errors
@@ -104,17 +118,21 @@ impl BackingFiles {
     }
 
     fn open_existing(&self, backing: Backing, flags: OFlags) -> Result<File, StoreError> {
-        let path = self.path(backing);
-        let opened = open_unnoted(&path, flags).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => open_unnoted(&self.earlier_path(backing), flags),
+        let place = backing.place();
+        let opened = self.open_unnoted(&place, flags).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.open_unnoted(&backing.earlier_place(), flags),
             _ => Err(error),
         });
-        opened.map_err(StoreError::io("open", &path))
+        opened.map_err(|error| self.failed("open", &place, error))
     }
 
-    /// Where earlier versions have put it: in a directory by the last two digits of the inode. It stays there.
-    fn earlier_path(&self, backing: Backing) -> PathBuf {
-        self.content.join(format!("{:02x}", backing.ino & 0xff)).join(backing.names().1)
+    /// Opens a file whose access time means nothing: reading it leaves its inode as it is, where the file is this
+    /// user's.
+    fn open_unnoted(&self, place: &str, flags: OFlags) -> io::Result<File> {
+        match open_in(&self.at, place, flags | OFlags::NOATIME) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => open_in(&self.at, place, flags),
+            opened => opened,
+        }
     }
 
     /// Removes a file; one that is not there is removed already.
@@ -123,9 +141,9 @@ impl BackingFiles {
     /// [`StoreError`] from the kernel.
     pub fn remove(&self, ino: u64, generation: u64) -> Result<(), StoreError> {
         let backing = Backing { ino, generation };
-        match remove(&self.path(backing))? {
+        match self.remove_at(&backing.place())? {
             true => Ok(()),
-            false => remove(&self.earlier_path(backing)).map(|_| ()),
+            false => self.remove_at(&backing.earlier_place()).map(drop),
         }
     }
 
@@ -150,7 +168,7 @@ impl BackingFiles {
         let path = self.path(backing);
         let file = self.open_read(ino, generation)?;
         file.sync_all().map_err(StoreError::io("sync", &path))?;
-        let path = if path.exists() { path } else { self.earlier_path(backing) };
+        let path = if path.exists() { path } else { self.state.join(backing.earlier_place()) };
         sync_directory(path.parent().expect("a path of ours has a directory"))
     }
 
@@ -162,14 +180,49 @@ impl BackingFiles {
         Staging::new(self)
     }
 
-    pub(super) fn staging(&self) -> &Path {
-        &self.staging
+    /// Makes an empty file, open to read and write, and its directory if that is missing.
+    pub(super) fn make(&self, place: &str) -> Result<File, StoreError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOATIME;
+        self.in_directory_of(place, || open_in(&self.at, place, flags))
+            .map_err(|error| self.failed("make", place, error))
     }
 
     /// Gives a staged file its place; never replaces one.
-    pub(super) fn place(&self, staged: &Path, backing: Backing) -> Result<(), StoreError> {
-        let path = self.path(backing);
-        in_directory_of(&path, || rename_new(staged, &path)).map_err(StoreError::io("put in place", &path))
+    pub(super) fn place(&self, staged: &str, backing: Backing) -> Result<(), StoreError> {
+        let place = backing.place();
+        self.in_directory_of(&place, || rename_new(&self.at, staged, &place))
+            .map_err(|error| self.failed("put in place", &place, error))
+    }
+
+    /// Tells whether it was there.
+    pub(super) fn remove_at(&self, place: &str) -> Result<bool, StoreError> {
+        match unlinkat(&*self.at, place, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(false),
+            result => result.map(|()| true).map_err(|error| self.failed("remove", place, error)),
+        }
+    }
+
+    /// Does something to a place, and again after making its directory if that was missing.
+    fn in_directory_of<T>(&self, place: &str, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let (directory, _) = place.rsplit_once('/').expect("a place of ours has a directory");
+                match mkdirat(&*self.at, directory, Mode::RWXU) {
+                    Err(error) if error != Errno::EXIST => Err(error.into()),
+                    _ => act(),
+                }
+            }
+            result => result,
+        }
+    }
+
+    pub(super) fn failed(
+        &self,
+        action: &'static str,
+        place: &str,
+        error: impl Into<io::Error>,
+    ) -> StoreError {
+        StoreError::io(action, &self.state.join(place))(error)
     }
 
     /// Every backing file there is, in no order, for removing those that no row names. Names of other shapes are
@@ -191,7 +244,8 @@ impl BackingFiles {
     }
 
     fn clear_staging(&self) -> Result<(), StoreError> {
-        names_in(&self.staging)?.iter().try_for_each(|name| remove(&self.staging.join(name)).map(|_| ()))
+        let left = names_in(&self.state.join(STAGING))?;
+        left.iter().try_for_each(|name| self.remove_at(&format!("{STAGING}/{name}")).map(drop))
     }
 }
 
@@ -212,31 +266,13 @@ fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
     names.collect::<io::Result<_>>().map_err(StoreError::io("list", directory))
 }
 
-/// Does something to a path, and again after making its directory if that was missing.
-fn in_directory_of<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    match act() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let directory = path.parent().expect("a path of ours has a directory");
-            match DirBuilder::new().mode(0o700).create(directory) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                _ => act(),
-            }
-        }
-        result => result,
-    }
-}
-
 pub(super) fn open_at(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+    open_in(CWD, path, flags)
 }
 
-/// Opens a file whose access time means nothing: reading it leaves its inode as it is, where the file is this user's.
-fn open_unnoted(path: &Path, flags: OFlags) -> io::Result<File> {
-    match open_at(path, flags | OFlags::NOATIME) {
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => open_at(path, flags),
-        opened => opened,
-    }
+fn open_in(at: impl AsFd, path: impl rustix::path::Arg, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(at, path, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
 /// Tells whether it was there.
@@ -248,12 +284,11 @@ pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// Renames where nothing has the new name. Not every file system can do both in one step; there a link does.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, linkat, renameat_with};
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+fn rename_new(at: impl AsFd, from: &str, to: &str) -> io::Result<()> {
+    match renameat_with(&at, from, &at, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
-            linkat(CWD, from, CWD, to, AtFlags::empty())?;
-            std::fs::remove_file(from)
+            linkat(&at, from, &at, to, AtFlags::empty())?;
+            Ok(unlinkat(&at, from, AtFlags::empty())?)
         }
         result => Ok(result?),
     }

@@ -40,16 +40,6 @@ impl StateDirectory {
         self.path.join("db")
     }
 
-    /// Where backing files live.
-    pub fn content(&self) -> PathBuf {
-        self.path.join("content")
-    }
-
-    /// Where backing files are assembled.
-    pub fn staging(&self) -> PathBuf {
-        self.path.join("staging")
-    }
-
     /// The reserve file.
     pub fn reserve(&self) -> PathBuf {
         self.path.join("reserve")

@@ -21,6 +21,7 @@ mod chunks;
 mod reclaim;
 mod directory;
 mod room;
+mod own_mount;
 mod backing;
 mod staging;
 mod sparse;

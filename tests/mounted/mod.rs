@@ -69,7 +69,7 @@ impl Mounted {
         fs::create_dir_all(&state).unwrap();
         let store = RocksStore::open(&state.join("rows"), StoreRole::Member).unwrap();
         let replica = Replica::open(store, MemberName::new("a").unwrap()).unwrap();
-        let files = Files(BackingFiles::open(state.join("content"), state.join("staging")).unwrap());
+        let files = Files(BackingFiles::open(&state).unwrap());
         let user = rustix::process::geteuid();
         let owner = Owner { uid: user.as_raw(), gid: rustix::process::getegid().as_raw() };
         let settings = Settings { shown_as: (!user.is_root()).then_some(owner) };

@@ -135,7 +135,7 @@ fn a_reader_that_lasts_only_delays_the_way_back() {
 #[test]
 fn a_full_device_is_named_so_when_files_are_written() {
     let Some(device) = SmallDevice::mount(8) else { return };
-    let files = BackingFiles::open(device.path().join("content"), device.path().join("staging")).unwrap();
+    let files = BackingFiles::open(device.path()).unwrap();
     let staging = files.stage().unwrap();
     let error =
         (0..16).map(|mib| staging.write_at(mib * MIB, &noise(mib, MIB as usize))).find_map(Result::err);
