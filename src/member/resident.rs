@@ -5,7 +5,7 @@
 //! tombstones for a while, takes longest over just those. So a table is read once and then answered from here.
 //!
 //! Invariant: a table that is here is here whole, and has the rows of the last commit. All tables together stay below a
-//! limit; one that outgrows it is left to RocksDB, and looked at again after many more writes to it.
+//! limit; one that outgrows it is left to RocksDB, and looked at again when it may have shrunk.
 
 use crate::sync::kv::{Batch, Pair, prefix_end};
 use foldhash::HashMap;
@@ -17,8 +17,11 @@ use std::ops::Bound;
 const TABLES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What a row takes beside its bytes.
 const ROW_BYTES: usize = 96;
-/// A table that was too large may have become small after so many writes to it.
-const WRITES_UNTIL_NEXT_LOOK: u32 = 50_000;
+/// A table that was too large is looked at again after so many removals more than writes of rows; looking takes as long
+/// as reading a table of the largest size, and whoever asks next waits for it.
+const REMOVALS_UNTIL_NEXT_LOOK: u32 = 50_000;
+/// And after so many writes of any kind: rows written over are no more rows.
+const WRITES_UNTIL_NEXT_LOOK: u32 = 1_000_000;
 /// Rows taken out in one step of a scan, at most.
 const STEP_ROWS_MAX: usize = 64;
 
@@ -32,7 +35,27 @@ pub struct Tables {
 
 enum Table {
     Whole { rows: RowMap, bytes: usize },
-    Large { writes: u32 },
+    Large(SinceLook),
+}
+
+/// What was written to a table since it was found too large.
+#[derive(Default)]
+struct SinceLook {
+    writes: u32,
+    /// Removals without those that rows written meanwhile may have made up for.
+    removals: u32,
+}
+
+impl SinceLook {
+    fn count(&mut self, is_removal: bool) {
+        self.writes = self.writes.saturating_add(1);
+        let counted = if is_removal { u32::saturating_add } else { u32::saturating_sub };
+        self.removals = counted(self.removals, 1);
+    }
+
+    fn is_look_due(&self) -> bool {
+        self.removals >= REMOVALS_UNTIL_NEXT_LOOK || self.writes >= WRITES_UNTIL_NEXT_LOOK
+    }
 }
 
 impl Default for Tables {
@@ -88,7 +111,7 @@ impl Tables {
         name: &[u8],
         load: impl FnOnce(&[u8], &[u8]) -> I,
     ) -> Option<&'t RowMap> {
-        let is_due = |table: &Table| matches!(table, Table::Large { writes: WRITES_UNTIL_NEXT_LOOK.. });
+        let is_due = |table: &Table| matches!(table, Table::Large(since) if since.is_look_due());
         if tables.get(name).is_none_or(is_due) {
             let room = self.bytes_max.saturating_sub(bytes_of(tables));
             tables.insert(name.to_vec(), read(load(name, &prefix_end(name)), room));
@@ -124,7 +147,7 @@ impl Tables {
         }
         while bytes_of(&tables) > self.bytes_max {
             let largest = tables.values_mut().max_by_key(|table| table.bytes());
-            largest.into_iter().for_each(|table| *table = Table::Large { writes: 0 });
+            largest.into_iter().for_each(|table| *table = Table::Large(SinceLook::default()));
         }
     }
 }
@@ -168,7 +191,7 @@ fn read(pairs: impl Iterator<Item = Pair>, bytes_max: usize) -> Table {
     for (key, value) in pairs {
         bytes += row_bytes(&key, &value);
         if bytes > bytes_max {
-            return Table::Large { writes: 0 };
+            return Table::Large(SinceLook::default());
         }
         rows.insert(key, value);
     }
@@ -179,13 +202,13 @@ impl Table {
     fn bytes(&self) -> usize {
         match self {
             Table::Whole { bytes, .. } => *bytes,
-            Table::Large { .. } => 0,
+            Table::Large(_) => 0,
         }
     }
 
     fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
         match self {
-            Table::Large { writes } => *writes = writes.saturating_add(1),
+            Table::Large(since) => since.count(value.is_none()),
             Table::Whole { rows, bytes } => {
                 let before = match value {
                     Some(value) => {
@@ -295,7 +318,23 @@ mod tests {
         assert_eq!((kept.get(b"D1"), kept.get(b"J1")), (Some(Some(Vec::new())), None));
         (0..20u8).for_each(|number| kept.write(&[b'J', number], None));
         assert_eq!(kept.keys(b"J", b"K"), None, "it is not looked at again so soon");
-        (0..WRITES_UNTIL_NEXT_LOOK).for_each(|_| kept.write(b"J1", None));
+        (0..REMOVALS_UNTIL_NEXT_LOOK).for_each(|_| kept.write(b"J1", None));
         assert_eq!(kept.keys(b"J", b"K"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn rows_written_are_no_reason_to_look_whether_a_table_has_shrunk() {
+        let mut since = SinceLook::default();
+        // As files are made one after the other: a row each, and another removed that may not have been there.
+        for _ in 0..REMOVALS_UNTIL_NEXT_LOOK {
+            [false, true].into_iter().for_each(|is_removal| since.count(is_removal));
+        }
+        assert!(!since.is_look_due());
+        // What was written before the removals began does not count against them.
+        (0..REMOVALS_UNTIL_NEXT_LOOK).for_each(|_| since.count(true));
+        assert!(since.is_look_due());
+        let mut since = SinceLook::default();
+        (0..WRITES_UNTIL_NEXT_LOOK).for_each(|_| since.count(false));
+        assert!(since.is_look_due(), "one row may have been written over all the time");
     }
 }

@@ -67,7 +67,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
     /// Captures files still open that have been quiet for a while. To be called every second or so.
     pub fn capture_quiet(&self) {
         // The thread of the captures may be at a long one.
-        self.settle_put_off();
+        self.settle_due();
         let quiet_since = self.elapsed_ms().saturating_sub(QUIET.as_millis() as u64);
         for open in self.open.all() {
             let is_quiet = || open.changed_at_ms() <= quiet_since && self.is_left_alone(&open);

@@ -21,13 +21,15 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So many closes one after the other are haste, without a pause in between.
 const HASTE_CLOSES: u32 = 16;
 /// Files put off, at most, and their bytes: whoever does something else waits until all are captured.
 const PUT_OFF_MAX: usize = 1024;
 const PUT_OFF_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long what was put off waits for a pause that never comes.
+const PUT_OFF_LASTS_MAX: Duration = Duration::from_secs(1);
 /// Inodes listed, after so many of which those are looked for that need not be.
 const LISTED_UNTIL_SWEEP: usize = 4096;
 /// Files captured in one step: nobody else gets at the replica meanwhile.
@@ -59,6 +61,8 @@ struct Listed {
     /// Those of them that were put off, with their bytes.
     put_off: HashMap<Ino, u64>,
     bytes: u64,
+    /// When the first of them was.
+    put_off_since: Option<Instant>,
 }
 
 impl Listed {
@@ -75,12 +79,13 @@ impl Listed {
     }
 
     /// Puts off an inode that is listed. Tells whether it was.
-    fn put_off(&mut self, ino: Ino, bytes: u64) -> bool {
+    fn put_off(&mut self, ino: Ino, bytes: u64, now: Instant) -> bool {
         if !self.known.contains(&ino) || self.put_off.contains_key(&ino) {
             return false;
         }
         self.put_off.insert(ino, bytes);
         self.bytes += bytes;
+        self.put_off_since.get_or_insert(now);
         true
     }
 }
@@ -98,7 +103,7 @@ impl Closing {
     fn put_off(&self, open: &OpenInode) -> bool {
         let mut state = self.state.lock();
         let bytes = open.is_as_flushed().then(|| open.flushed_bytes());
-        let put_off = bytes.is_some_and(|bytes| state.listed.put_off(open.ino, bytes));
+        let put_off = bytes.is_some_and(|bytes| state.listed.put_off(open.ino, bytes, Instant::now()));
         if put_off {
             self.waiting.fetch_add(1, Ordering::SeqCst);
         }
@@ -114,6 +119,13 @@ impl Closing {
     fn is_full(&self) -> bool {
         let listed = &self.state.lock().listed;
         listed.put_off.len() >= PUT_OFF_MAX || listed.bytes >= PUT_OFF_BYTES_MAX
+    }
+
+    /// Tells whether something is put off that should not be any longer: the programs pause, or go on for long.
+    fn is_due(&self, now: Instant) -> bool {
+        let state = self.state.lock();
+        let has_paused = || state.last_close.is_none_or(|last| now - last >= PAUSE);
+        state.listed.put_off_since.is_some_and(|since| now - since >= PUT_OFF_LASTS_MAX || has_paused())
     }
 
     /// Tells whether something is put off, or just being captured.
@@ -181,6 +193,13 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         Ok(())
     }
 
+    /// Captures what was put off and should not be any longer; nobody is disturbed who is still at it.
+    pub(super) fn settle_due(&self) {
+        if self.closing.is_due(Instant::now()) {
+            self.settle_put_off();
+        }
+    }
+
     /// Captures what was put off.
     pub fn settle_put_off(&self) {
         if self.closing.is_waiting() {
@@ -225,7 +244,7 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
         let mut state = self.closing.state.lock();
         state.listed.add(ino);
-        if put_off.is_some_and(|bytes| state.listed.put_off(ino, bytes)) {
+        if put_off.is_some_and(|bytes| state.listed.put_off(ino, bytes, Instant::now())) {
             self.closing.waiting.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -286,10 +305,33 @@ mod tests {
     fn what_is_not_open_any_more_is_listed_no_more_and_may_be_listed_again() {
         let mut listed = Listed::default();
         (1..=4).for_each(|ino| listed.add(Ino(ino)));
-        assert!(listed.put_off(Ino(4), 10));
+        assert!(listed.put_off(Ino(4), 10, Instant::now()));
         listed.sweep(|ino| ino.0 % 2 == 0);
         [3, 4].into_iter().for_each(|ino| listed.add(Ino(ino)));
         assert_eq!(listed.flushed, [Ino(2), Ino(4), Ino(3)]);
         assert_eq!((listed.put_off.len(), listed.bytes), (1, 10));
+    }
+
+    #[test]
+    fn what_is_put_off_is_due_in_a_pause_and_after_a_second_of_haste() {
+        let (closing, began) = (Closing::default(), Instant::now());
+        assert!(!closing.is_due(began));
+        closing.count(began);
+        let put_off = |ino, at| {
+            let mut state = closing.state.lock();
+            state.listed.add(Ino(ino));
+            assert!(state.listed.put_off(Ino(ino), 1, at));
+        };
+        put_off(1, began);
+        assert!(!closing.is_due(began + PAUSE / 2), "somebody is still at it");
+        assert!(closing.is_due(began + PAUSE));
+        let later = began + PUT_OFF_LASTS_MAX;
+        closing.count(later - PAUSE / 2);
+        assert!(!closing.is_due(later - PAUSE / 4));
+        put_off(2, later - PAUSE / 2);
+        assert!(closing.is_due(later));
+        closing.take();
+        put_off(3, later);
+        assert!(!closing.is_due(later), "the others are captured");
     }
 }
