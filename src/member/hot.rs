@@ -6,9 +6,12 @@
 use crate::sync::kv::{Batch, Pair, prefix_end};
 use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
+use std::collections::hash_map::IntoIter;
 
 /// Two generations, each of half as many bytes at most.
 const HOT_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Of the rows that are to be forgotten so many go with each that comes: who makes a file waits for no more.
+const FORGOTTEN_AT_ONCE: usize = 4;
 /// What a row takes beside its bytes.
 const ROW_BYTES: usize = 112;
 /// How long the key is under which a node's places stand: table, tree, tag, node.
@@ -23,6 +26,8 @@ pub struct HotRows {
 struct Rows {
     young: HashMap<Vec<u8>, Row>,
     old: HashMap<Vec<u8>, Row>,
+    /// What was old, and is gone before the young are.
+    forgotten: IntoIter<Vec<u8>, Row>,
     young_bytes: usize,
     bytes_max: usize,
 }
@@ -67,7 +72,8 @@ impl Default for HotRows {
 
 impl HotRows {
     fn with_bytes(bytes_max: usize) -> HotRows {
-        let rows = Rows { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, bytes_max };
+        let (young, old) = (HashMap::new(), HashMap::new());
+        let rows = Rows { young, old, forgotten: HashMap::new().into_iter(), young_bytes: 0, bytes_max };
         HotRows { rows: Mutex::new(rows) }
     }
 
@@ -164,6 +170,7 @@ impl Rows {
             Some(there) => std::mem::replace(there, row).bytes(),
             None => {
                 self.old.remove(key);
+                self.forgotten.by_ref().take(FORGOTTEN_AT_ONCE).for_each(drop);
                 self.young_bytes += key.len() + ROW_BYTES;
                 self.young.insert(key.to_vec(), row);
                 0
@@ -171,7 +178,10 @@ impl Rows {
         };
         self.young_bytes = self.young_bytes + bytes - before;
         if self.young_bytes > self.bytes_max / 2 {
-            self.old = std::mem::take(&mut self.young);
+            // As large as the last one became, since it would be filled anew each time that it grows.
+            let next = HashMap::with_capacity(self.young.len());
+            let old = std::mem::replace(&mut self.young, next);
+            self.forgotten = std::mem::replace(&mut self.old, old).into_iter();
             self.young_bytes = 0;
         }
     }
@@ -314,6 +324,8 @@ mod tests {
                 rows.iter().map(|(key, row)| key.len() + ROW_BYTES + row.bytes()).sum()
             };
             assert!(bytes(&rows.young) + bytes(&rows.old) <= 10_500);
+            let (young, forgotten) = (rows.young.len(), rows.forgotten.len());
+            assert!(young < 20 || forgotten == 0, "{forgotten} rows are not gone yet beside {young} young");
             assert!(rows.young.contains_key(&b"I used"[..]) || rows.old.contains_key(&b"I used"[..]));
         }
     }

@@ -162,7 +162,9 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return;
         }
         let is_last = remaining.handles == 0;
-        let in_haste = is_last && self.may_wait(open.ino) && self.closing.count(Instant::now());
+        // In haste, or while others wait still: nobody is to capture all of these at a close.
+        let joins = || self.closing.count(Instant::now()) || self.closing.is_waiting();
+        let in_haste = is_last && self.may_wait(open.ino) && joins();
         if !in_haste || self.queue.has_barriers() || !self.closing.put_off(open) {
             return self.capture_or_queue(open, remaining.changes);
         }
