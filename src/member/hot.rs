@@ -8,7 +8,8 @@ use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
 use std::collections::hash_map::IntoIter;
 
-/// Two generations, each of half as many bytes at most.
+/// Two generations, each of half as many bytes at most. What is being forgotten comes on top of them for a while, half
+/// as much again when that begins.
 const HOT_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Of the rows that are to be forgotten so many go with each that comes: who makes a file waits for no more.
 const FORGOTTEN_AT_ONCE: usize = 4;
