@@ -13,8 +13,8 @@ const BURST: u32 = 4;
 pub const INTERVAL: Duration = Duration::from_millis(25);
 /// Ops in an interval from which on programs work in haste.
 const HASTE_OPS: u64 = 16;
-/// For so long a run waits, at most, for programs to pause.
-const HASTE_MAX: Duration = Duration::from_secs(3);
+/// For so long a run waits, at most, for programs to pause: ten thousand files are unpacked well within it.
+const HASTE_MAX: Duration = Duration::from_secs(5);
 
 /// Counts a run's commits: up to [`BURST`] may be sealed at once, and each gives its place back after an [`INTERVAL`].
 #[derive(Debug, Default)]

@@ -24,6 +24,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--requests", action="store_true")
+    parser.add_argument("--each", action="store_true")
     parser.add_argument("--target", action="append", default=[], metavar="NAME=DIRECTORY")
     parser.add_argument("--settle", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("rows", nargs="*", metavar="ROW|GROUP")
@@ -123,6 +124,14 @@ def show(rows, targets, times):
     print(f"speed as a part of {names[0]}'s, or of bindfs's where it says so: medians of {len(first)} rounds")
 
 
+def show_each(rows, targets, times):
+    print("microseconds for each thing done, in each round")
+    for row in rows:
+        for name in targets:
+            took = "".join(f"{seconds / row.parts * 1e6:>10.1f}" for seconds in times[row.name, name])
+            print(f"{row.name:22}{name:10}{took}")
+
+
 def main():
     given = arguments()
     if given.list:
@@ -134,6 +143,8 @@ def main():
     rows = chosen(given.rows)
     times = measure(rows, targets, commands, given.rounds)
     show(rows, targets, times)
+    if given.each:
+        show_each(rows, targets, times)
     if given.requests:
         show_requests(rows, targets, commands)
 

@@ -2,11 +2,12 @@
 # The mount beside the file system its state is on, and beside bindfs (with its default options) over the same:
 # every row in every round for each of them, one after the other, and the medians of the ratios.
 #
-#   scripts/bench fs [--rounds COUNT] [--hub on|off] [--requests] [ROW|GROUP...]    [5 rounds, hub on, all rows]
+#   scripts/bench fs [--rounds COUNT] [--hub on|off] [--each] [--requests] [ROW|GROUP...]    [5 rounds, hub on, all rows]
 #   scripts/bench fs --list                                            the rows, by group
 #
-# With the hub off what is written stays in the journal. With --requests every row runs once more, and what the kernel
-# asks the daemons is counted, by perf: for each file, or each thing done.
+# With the hub off what is written stays in the journal. With --each the time of every round is shown too. With
+# --requests every row runs once more, and what the kernel asks the daemons is counted, by perf: for each file, or
+# each thing done.
 . "$(dirname "$0")/../harness.sh"
 DRIVER=$(dirname "$0")/fs.py
 HUB=on ARGUMENTS=()
