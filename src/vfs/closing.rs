@@ -4,7 +4,8 @@
 //! put off, and captured together when the programs pause, or do anything else that gets into the log.
 //!
 //! Invariant: what is put off has had its last close as a file that nobody had heard of, and it enters the log in the order
-//! of the closes, before anything that is done later.
+//! of the closes, before anything that is done later. Should this process die before, the next one captures it at its
+//! start, in the order in which the files were made.
 //!
 //! Lock order: whoever settles does so holding none of an inode's locks, nor the replica's.
 
@@ -13,7 +14,7 @@ use super::content::OpenInode;
 use super::error::VfsError;
 use super::host::ContentFiles;
 use super::open::Remaining;
-use super::queue::{BARRIER_WAIT_MAX, PAUSE};
+use super::queue::{BARRIER_WAIT_MAX, Job, PAUSE};
 use super::volume::Volume;
 use crate::sync::Store;
 use crate::sync::member::Ino;
@@ -48,14 +49,16 @@ pub(super) struct Closing {
 #[derive(Default)]
 struct State {
     listed: Listed,
+    /// Those that were put off and are just being captured.
+    taken: HashSet<Ino>,
     last_close: Option<Instant>,
     closes: u32,
 }
 
 /// What is to be captured before anything that is done later.
 #[derive(Default)]
-struct Listed {
-    /// Inodes flushed and perhaps not captured yet, each once, in the order of their first flush.
+pub(super) struct Listed {
+    /// Inodes flushed and perhaps not captured yet, in the order of their flushes: of each the last one counts.
     flushed: Vec<Ino>,
     known: HashSet<Ino>,
     /// Those of them that were put off, with their bytes.
@@ -67,13 +70,25 @@ struct Listed {
 
 impl Listed {
     fn add(&mut self, ino: Ino) {
-        if self.known.insert(ino) {
+        self.known.insert(ino);
+        if self.flushed.last() != Some(&ino) {
             self.flushed.push(ino);
+        }
+    }
+
+    /// Leaves each inode where it was flushed last.
+    fn in_order(&mut self) {
+        if self.flushed.len() > self.known.len() {
+            let mut seen = HashSet::new();
+            self.flushed.reverse();
+            self.flushed.retain(|ino| seen.insert(*ino));
+            self.flushed.reverse();
         }
     }
 
     /// Forgets what was captured at its close, where nothing else has been done for long.
     fn sweep(&mut self, is_open: impl Fn(Ino) -> bool) {
+        self.in_order();
         self.known.retain(|ino| is_open(*ino));
         self.flushed.retain(|ino| self.known.contains(ino));
     }
@@ -110,10 +125,10 @@ impl Closing {
         put_off
     }
 
-    /// Tells whether an inode is put off, or may be among those that are just being captured.
-    fn is_put_off(&self, ino: Ino) -> bool {
-        let is_listed = || self.state.lock().listed.put_off.contains_key(&ino);
-        self.is_waiting() && (self.settling.is_locked() || is_listed())
+    /// Tells whether an inode is put off, or among those that are just being captured.
+    pub fn is_put_off(&self, ino: Ino) -> bool {
+        let is_listed = |state: &State| state.listed.put_off.contains_key(&ino) || state.taken.contains(&ino);
+        self.is_waiting() && is_listed(&self.state.lock())
     }
 
     fn is_full(&self) -> bool {
@@ -133,8 +148,26 @@ impl Closing {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    fn take(&self) -> Listed {
-        std::mem::take(&mut self.state.lock().listed)
+    /// What is to be captured now. It counts as waiting until the second is dropped, also where a panic does it.
+    pub fn take(&self) -> (Listed, Taken<'_>) {
+        let mut state = self.state.lock();
+        let mut listed = std::mem::take(&mut state.listed);
+        listed.in_order();
+        state.taken = listed.put_off.keys().copied().collect();
+        (listed, Taken { closing: self })
+    }
+}
+
+/// That what was put off is being captured, by one at a time.
+pub(super) struct Taken<'a> {
+    closing: &'a Closing,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        // Order: whoever finds that nothing waits finds it captured. What was left counts anew.
+        let captured = std::mem::take(&mut self.closing.state.lock().taken);
+        self.closing.waiting.fetch_sub(captured.len(), Ordering::SeqCst);
     }
 }
 
@@ -169,13 +202,15 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return self.capture_or_queue(open, remaining.changes);
         }
         let mut content = open.content.write();
+        // Order: whoever opens it has a handle first and looks then whether it is put off.
+        let is_opened = self.open.has_handles(open.ino);
         // There may be more such files than one may have open.
-        if !self.open.has_handles(open.ino) {
+        if !is_opened {
             content.file = None;
         }
         drop(content);
         self.queue.put_off();
-        if self.closing.is_full() {
+        if is_opened || self.closing.is_full() {
             self.settle_put_off();
         }
     }
@@ -216,11 +251,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         }
     }
 
-    fn settle(&self, but: &[Ino]) {
+    pub(super) fn settle(&self, but: &[Ino]) {
         // One at a time: what one call has taken to capture, another must not overtake.
         let _settling = self.closing.settling.lock();
-        let Listed { flushed, mut put_off, .. } = self.closing.take();
-        let waited = put_off.len();
+        let (Listed { flushed, mut put_off, .. }, _taken) = self.closing.take();
         let mut together = Vec::new();
         for ino in flushed {
             if but.contains(&ino) {
@@ -229,14 +263,24 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             }
             let Some(open) = self.open.get(ino) else { continue };
             let alone = !put_off.contains_key(&ino);
+            if alone && self.queue.has_barriers() {
+                self.settle_behind(&open);
+                continue;
+            }
             together.push(open);
             if alone || together.len() == TOGETHER_MAX {
                 self.settle_together(&std::mem::take(&mut together));
             }
         }
         self.settle_together(&together);
-        // Order: whoever finds that nothing waits finds it captured. What was left counts anew.
-        self.closing.waiting.fetch_sub(waited, Ordering::SeqCst);
+    }
+
+    /// What was flushed while fsynced content still waits is captured after it.
+    // What is put off was closed before anything was fsynced that waits now.
+    fn settle_behind(&self, open: &OpenInode) {
+        if let Some(changes) = open.take_flush() {
+            self.queue.push(Job { ino: open.ino, is_barrier: true, changes, sealed: None });
+        }
     }
 
     /// Leaves an inode for whoever settles next.
@@ -310,7 +354,8 @@ mod tests {
         assert!(listed.put_off(Ino(4), 10, Instant::now()));
         listed.sweep(|ino| ino.0 % 2 == 0);
         [3, 4].into_iter().for_each(|ino| listed.add(Ino(ino)));
-        assert_eq!(listed.flushed, [Ino(2), Ino(4), Ino(3)]);
+        listed.in_order();
+        assert_eq!(listed.flushed, [Ino(2), Ino(3), Ino(4)]);
         assert_eq!((listed.put_off.len(), listed.bytes), (1, 10));
     }
 
@@ -332,7 +377,7 @@ mod tests {
         assert!(!closing.is_due(later - PAUSE / 4));
         put_off(2, later - PAUSE / 2);
         assert!(closing.is_due(later));
-        closing.take();
+        drop(closing.take());
         put_off(3, later);
         assert!(!closing.is_due(later), "the others are captured");
     }

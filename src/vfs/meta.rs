@@ -15,6 +15,7 @@ use crate::ops::{SetMeta, Verb};
 use crate::sync::Store;
 use crate::sync::member::Ino;
 use crate::wire::encode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const SET_UID: u16 = 0o4000;
@@ -175,16 +176,33 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             let Some(number) = self.backing_number(ino) else { return Ok(false) };
             return set_mtime(&self.files.open_write(number)?, mtime).map(|()| true);
         }
-        let Some(open) = self.open.get(ino) else { return Ok(false) };
-        let _gate = open.gate.read();
-        let content = open.content.read();
-        match &content.file {
-            Some(file) if content.dirty => {
-                open.note_touch();
-                set_mtime(file, mtime).map(|()| true)
-            }
-            _ => Ok(false),
+        if let Some(open) = self.open.get(ino) {
+            return self.set_mtime_if_dirty(&open, mtime);
         }
+        if !self.replica.lock().is_dirty(ino) {
+            return Ok(false);
+        }
+        let open = self.acquire(ino, false);
+        let set = self.set_mtime_if_dirty(&open, mtime);
+        self.release(ino, false);
+        set
+    }
+
+    fn set_mtime_if_dirty(&self, open: &OpenInode, mtime: Timestamp) -> Result<bool, VfsError> {
+        let _gate = open.gate.read();
+        let mut content = open.content.write();
+        self.load(open.ino, &mut content);
+        if !content.dirty {
+            return Ok(false);
+        }
+        // What is put off, or waits for its capture since the start, is not open.
+        let file = match (&content.file, self.backing_number(open.ino)) {
+            (Some(file), _) => file.clone(),
+            (None, Some(number)) => Arc::new(self.files.open_write(number)?),
+            (None, None) => return Ok(false),
+        };
+        open.note_touch();
+        set_mtime(&file, mtime).map(|()| true)
     }
 
     /// Makes a change of attributes an op; an orphan's stays here.

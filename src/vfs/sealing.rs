@@ -74,7 +74,8 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
         if !open.content.read().dirty || self.orphans.get(open.ino).is_some() {
             return Ok(());
         }
-        self.settle_put_off();
+        // What was closed before comes before, also where its release is still on its way.
+        self.settle(&[open.ino]);
         let size = self.size_of(open)?;
         if size <= CAPTURED_AT_ONCE_BYTES_MAX && !self.queue.has_barriers() {
             return self.capture_surely(open);

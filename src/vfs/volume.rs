@@ -260,6 +260,10 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
                 (content.file, content.pieces) = (None, None);
             }
         }
+        if writer {
+            // It may have been put off meanwhile.
+            self.settle_if_put_off(ino);
+        }
         open
     }
 

@@ -2,7 +2,7 @@
 
 use super::captures::firsts;
 use super::support::{Fixture, READ, ROOT, WRITE};
-use crate::model::Name;
+use crate::model::{Name, Timestamp};
 use crate::ops::{Op, Tree, Verb};
 use crate::sync::member::Ino;
 use crate::vfs::{FileId, OpenMode, SetAttributes};
@@ -184,4 +184,103 @@ fn nothing_is_lost_where_the_process_dies_before_the_capture() {
         assert_eq!(found, all());
         assert_eq!(after.read("099"), [99; 10]);
     }
+}
+
+/// Sets a file's mtime by its name, as whoever unpacks an archive or copies a tree does after the close.
+fn set_mtime(fixture: &Fixture, name: &str, seconds: i64) -> Timestamp {
+    let mtime = Timestamp { seconds, nanos: 7 };
+    let set = SetAttributes { mtime: Some(mtime), ..SetAttributes::default() };
+    assert_eq!(fixture.volume.set_attributes(ROOT, fixture.ino(name), None, set).unwrap().mtime, mtime);
+    mtime
+}
+
+fn mtimes_made(fixture: &Fixture) -> Vec<Timestamp> {
+    let time = |op: Op| match op.verb {
+        Verb::Make(make) => Some(make.mtime),
+        _ => None,
+    };
+    fixture.journal().into_iter().filter_map(time).collect()
+}
+
+#[test]
+fn a_time_set_after_the_close_goes_with_the_first_version() {
+    let fixture = made_in_haste();
+    let mtime = set_mtime(&fixture, "099", -5);
+    assert!(fixture.journal().len() < usize::from(FILES), "nobody hears of a file for its time");
+    pause(&fixture);
+    assert_eq!(mtimes_made(&fixture).last(), Some(&mtime));
+    assert_eq!(fixture.volume.stat(fixture.ino("099")).unwrap().mtime, mtime);
+    assert_eq!(journalled(&fixture), all());
+}
+
+#[test]
+fn a_time_set_before_the_process_died_and_after_is_kept() {
+    let fixture = made_in_haste();
+    let early = set_mtime(&fixture, "098", -5);
+    let after = fixture.after_kill();
+    assert_eq!(after.volume.stat(after.ino("098")).unwrap().mtime, early);
+    let late = set_mtime(&after, "099", -9);
+    pause(&after);
+    assert_eq!(after.volume.stat(after.ino("099")).unwrap().mtime, late);
+}
+
+#[test]
+fn a_file_written_on_after_its_first_flush_comes_where_it_was_closed() {
+    let fixture = Fixture::default();
+    let first = fixture.create("first");
+    fixture.put(first, 0, b"draft");
+    // Somebody who got the descriptor with a fork ends.
+    fixture.volume.flush(first).unwrap();
+    let names: Vec<String> = (0..20).map(name_of).collect();
+    for name in &names {
+        let file = fixture.create(name);
+        close(&fixture, file);
+    }
+    fixture.put(first, 0, b"tells of the others");
+    close(&fixture, first);
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), [names, vec!["first".into()]].concat());
+}
+
+#[test]
+fn what_is_closed_after_an_fsync_comes_after_what_was_fsynced() {
+    let fixture = Fixture::default();
+    let (log, index) = (fixture.create("log"), fixture.create("index"));
+    fixture.put(log, 0, &vec![7; 2 << 20]);
+    fixture.volume.sync_file(log, true).unwrap();
+    fixture.put(index, 0, b"tells of the log");
+    close(&fixture, index);
+    // As whoever makes an op does.
+    fixture.volume.settle(&[]);
+    assert!(fixture.journal().is_empty(), "{:?}", journalled(&fixture));
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), ["log", "index"]);
+    fixture.volume.close(log);
+}
+
+#[test]
+fn what_was_closed_before_an_fsync_comes_before_what_is_fsynced() {
+    let fixture = Fixture::default();
+    let (before, log) = (fixture.create("before"), fixture.create("log"));
+    fixture.put(before, 0, b"is told of by the log");
+    // Its release is still on its way.
+    fixture.volume.flush(before).unwrap();
+    fixture.put(log, 0, &vec![7; 2 << 20]);
+    fixture.volume.sync_file(log, true).unwrap();
+    assert_eq!(journalled(&fixture), ["before"]);
+    fixture.volume.close(before);
+    fixture.volume.close(log);
+    pause(&fixture);
+    assert_eq!(journalled(&fixture), ["before", "log"]);
+}
+
+#[test]
+fn whoever_opens_a_file_that_is_just_put_off_finds_it_captured() {
+    let fixture = made_in_haste();
+    let (_, taken) = fixture.volume.closing.take();
+    let ino = fixture.ino("099");
+    assert!(fixture.volume.closing.is_put_off(ino), "it is just being captured");
+    assert!(!fixture.volume.closing.is_put_off(Ino::ROOT), "nobody else waits for that");
+    drop(taken);
+    assert!(!fixture.volume.closing.is_put_off(ino) && !fixture.volume.closing.is_waiting());
 }
