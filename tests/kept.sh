@@ -262,6 +262,20 @@ kinds_at() {
     same "$(dd if="$dir/sparse" bs=1 skip=30000000 count=10 status=none)" "in between" "what is between holes at $1"
     [ -p "$dir/fifo" ] || fail "the fifo at $1 is none"
     same "$(stat -c '%y' "$dir/old")" "1969-12-31 23:59:59.123456789 +0000" "the time at $1"
+    same "$(stat -c '%Y' "$dir"/copied/* | sort | uniq -c)" "    100 1000000000" "the times of what was copied at $1"
+}
+
+# copied FILES DIR: as whoever copies or unpacks a tree: in haste, and each file gets its time by name once closed.
+copied() {
+    python3 - "$@" <<'PY'
+import os, sys
+files, directory = int(sys.argv[1]), sys.argv[2]
+os.mkdir(directory)
+for number in range(files):
+    with open(f"{directory}/{number}", "w") as file:
+        file.write("copied")
+    os.utime(f"{directory}/{number}", (10**9, 10**9))
+PY
 }
 
 u14_links_modes_attributes_and_holes_survive() {
@@ -276,6 +290,7 @@ u14_links_modes_attributes_and_holes_survive() {
         setfattr -n user.long -v "$(printf 'v%.0s' {1..3000})" xattrs || fail "no attributes"
     truncate -s 64M sparse && printf 'in between' | dd of=sparse bs=1 seek=30000000 conv=notrunc status=none
     echo old >old && touch -d '1969-12-31 23:59:59.123456789' old
+    copied 100 copied || fail "no tree was copied"
     cd "$WORK" || fail "no way back"
     settle
     kinds_at "$A"

@@ -78,6 +78,7 @@ sync_all a b
 same "$(write "$A/fourth" 4 2>&1)" EDQUOT
 mkdir "$A/directory" && ln "$A/third" "$A/directory/again" && mv "$A/second" "$A/directory" ||
     fail "what makes nothing longer was refused"
+sync_all a b
 expect 0 fl a status "$A"
 said "used up"
 
