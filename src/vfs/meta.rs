@@ -196,10 +196,12 @@ impl<S: Store, F: ContentFiles> Volume<S, F> {
             return Ok(false);
         }
         // What is put off, or waits for its capture since the start, is not open.
-        let file = match (&content.file, self.backing_number(open.ino)) {
-            (Some(file), _) => file.clone(),
-            (None, Some(number)) => Arc::new(self.files.open_write(number)?),
-            (None, None) => return Ok(false),
+        let file = match &content.file {
+            Some(file) => file.clone(),
+            None => match self.backing_number(open.ino) {
+                Some(number) => Arc::new(self.files.open_write(number)?),
+                None => return Ok(false),
+            },
         };
         open.note_touch();
         set_mtime(&file, mtime).map(|()| true)
