@@ -1,6 +1,6 @@
 #!/bin/bash
-# What users of systems like this one suffer from, and must not here: conflicts, caches, saves, renames. Each complaint
-# by its name, on one hub and three members whose networks count bytes and can be frozen.
+# What users of systems like this one suffer from, and must not here: conflicts, caches, saves, renames, small files. Each
+# complaint by its name, on one hub and three members whose networks count bytes and can be frozen.
 #
 #   complaints.sh [NUMBER...]   [default: all]
 . "$(dirname "$0")/harness.sh"
@@ -238,6 +238,60 @@ PYTHON
     has "$A/u8/again/7/7" "edited" || fail "an edit does not follow the rename"
     same "$(ls "$A/u8")" "again" "what is left of the old name"
     all_same
+}
+
+# small_files MOUNT CALL FIRST LAST: does it to these files, of which a hundred are in a directory.
+small_files() {
+    python3 - "$@" <<'PYTHON' || fail "small files cannot be worked on: $*"
+import os, sys
+root, call, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+# The calls alone, as what Python's own files do besides would be counted too.
+def create(path, content):
+    if not os.path.isdir(os.path.dirname(path)):
+        os.mkdir(os.path.dirname(path))
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    os.write(file, content)
+    os.close(file)
+def read(path, content):
+    file = os.open(path, os.O_RDONLY)
+    assert os.read(file, 4096) == content, path
+    os.close(file)
+def look(path, content):
+    assert os.stat(path).st_size == len(content), path
+def remove(path, content):
+    os.unlink(path)
+for number in range(first, last):
+    globals()[call](f"{root}/u11/{number // 100}/{number}", b"%d\n" % number * 500)
+PYTHON
+}
+
+# trips CALL PERCENT: a thousand files take at most so many requests of the kernel, in per cent of the files.
+trips() {
+    count_requests "$A" small_files "$A" "$1" 0 1000
+    step "$1: $REQUESTS requests for 1000 files"
+    at_most $(($2 * 10)) "$REQUESTS" "requests to $1 1000 files"
+}
+
+u11_small_files_take_few_trips_and_little_memory_and_idle_costs_nothing() {
+    step "U11: small files take few trips to the daemon and little memory, and where nothing happens nothing runs"
+    local dir
+    mkdir "$A/u11" || fail "a cannot write"
+    if counts_requests; then
+        trips create 700
+        sync_all a
+        trips read 450
+        trips read 250
+        trips look 110
+        trips look 10
+        trips remove 350
+    else
+        say "SKIPPED: nobody but root, with tracefs in $TRACING, can count requests: the trips of small files"
+    fi
+    small_files "$A" create 1000 21000
+    sync_all a b c
+    for dir in "$A" "$B" "$C"; do small_files "$dir" look 1000 21000; done
+    memory_below $((150 * KIB))
+    must 60 "hub or members work while there is nothing to do" is_quiet 10 3
 }
 
 start_hub

@@ -71,6 +71,7 @@ clear_up() {
     [ -z "$HUB_PID" ] || end_process "$HUB_PID" KILL
     if declare -F clear_up_more >/dev/null; then clear_up_more; fi
     unlink_helpers
+    rmdir "$TRACING/instances/fl0wfs-$$" 2>/dev/null
     if [ -n "$WORK" ] && [ -z "${FL0WFS_TEST_KEEP:-}" ]; then
         mountpoint_below "$WORK" || rm -rf --one-file-system "$WORK"
     fi
@@ -399,16 +400,54 @@ cpu_ticks() {
     printf '%s' $((${12} + ${13}))
 }
 
+# processes: the name and the number of the hub and of every member's daemon.
+processes() {
+    local name
+    printf 'hub %s\n' "$HUB_PID"
+    for name in "${!PIDS[@]}"; do printf '%s %s\n' "$name" "${PIDS[$name]}"; done
+}
+
 # memory_below KIB: the hub and every member stayed under it.
 memory_below() {
     local name pid peak
-    for name in hub "${!PIDS[@]}"; do
-        if [ "$name" = hub ]; then pid=$HUB_PID; else pid=${PIDS[$name]}; fi
+    while read -r name pid; do
         peak=$(peak_kib "$pid")
         step "peak memory of $name: $((peak / 1024)) MiB"
         [ "$peak" -lt "$1" ] || fail "$name used $peak KiB"
-    done
+    done < <(processes)
 }
+
+# is_quiet SECONDS TICKS: in that time, which is the measurement and no wait for something, the hub and every member used
+# no more than so many hundredths of a second of CPU each.
+is_quiet() {
+    local name pid used quiet=0
+    declare -A before=()
+    while read -r name pid; do before[$name]=$(cpu_ticks "$pid"); done < <(processes)
+    read -r -t "$1" -u "$NOTHING"
+    while read -r name pid; do
+        used=$(($(cpu_ticks "$pid") - before[$name]))
+        step "idle CPU of $name: ${used}0 ms in $1 s"
+        [ "$used" -le "$2" ] || quiet=1
+    done < <(processes)
+    return "$quiet"
+}
+
+# count_requests DIR COMMAND...: runs it, and sets $REQUESTS to how often the kernel asked the daemon of that mount.
+count_requests() {
+    local device trace=$TRACING/instances/fl0wfs-$$ code
+    device=$(stat -c %Ld "$1") && mkdir "$trace" || fail "requests cannot be counted"
+    shift
+    echo "connection == $device" >"$trace/events/fuse/fuse_request_send/filter" &&
+        echo 1 >"$trace/events/fuse/fuse_request_send/enable" || fail "requests cannot be counted"
+    "$@"
+    code=$?
+    echo 0 >"$trace/events/fuse/fuse_request_send/enable"
+    REQUESTS=$(cat "$trace"/per_cpu/cpu*/stats | awk '/^(entries|overrun):/ { sum += $2 } END { print sum }')
+    rmdir "$trace"
+    [ "$code" = 0 ] || fail "exit code $code from: $*"
+}
+TRACING=/sys/kernel/tracing
+counts_requests() { [ -w "$TRACING/instances" ] && [ -d "$TRACING/events/fuse" ]; }
 
 # make_sources DIR COUNT: at least so many source files; real ones, as cargo has them, as often as it takes.
 make_sources() {

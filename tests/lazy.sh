@@ -161,8 +161,8 @@ u5_a_pinned_tree_is_whole_without_the_hub_and_what_is_absent_says_so() {
     materialized "$B/tree/1" no
 }
 
-u11_what_is_asked_for_comes_and_indexers_bring_nothing() {
-    step "U11: prefetch brings a tree; known indexers read nothing that is not here"
+u12_what_is_asked_for_comes_and_indexers_bring_nothing() {
+    step "U12: prefetch brings a tree; known indexers read nothing that is not here"
     again content=lazy
     expect 0 fl b prefetch "$B/tree" "$B/many/1"
     said "here: "
@@ -177,7 +177,7 @@ u11_what_is_asked_for_comes_and_indexers_bring_nothing() {
     umount_member b
     mount_member b content=lazy,no-materialize=none
     "$WORK/tracker-miner-fs-3" "$B/many/2" | cmp - "$A/many/2" || fail "an indexer is kept from what it may read"
-    step "U11: what makes no sense is refused, and changes nothing"
+    step "U12: what makes no sense is refused, and changes nothing"
     umount_member b
     expect 2 fl b mount "work:$SPACE" "$B" -o cache-size=1G
     said "content=lazy"
@@ -193,8 +193,8 @@ u11_what_is_asked_for_comes_and_indexers_bring_nothing() {
     said "content=lazy"
 }
 
-u11_a_large_file_comes_in_pieces_and_a_handle_has_one_content() {
-    step "U11: of a large file come the pieces that are read and some ahead; a handle keeps its content, whatever becomes of it"
+u12_a_large_file_comes_in_pieces_and_a_handle_has_one_content() {
+    step "U12: of a large file come the pieces that are read and some ahead; a handle keeps its content, whatever becomes of it"
     again content=lazy
     random $((40 * MIB)) >"$A/huge" && random $((24 * MIB)) >"$A/huger"
     sync_all a b
@@ -203,7 +203,7 @@ u11_a_large_file_comes_in_pieces_and_a_handle_has_one_content() {
     at_most $((6 * MIB)) "$(bytes_down b)" "bytes that came for them"
     materialized "$B/huge" no
     same "$(stat -c %s "$B/huge")" $((40 * MIB)) "the size"
-    step "U11: it is replaced and removed elsewhere while it is read here"
+    step "U12: it is replaced and removed elsewhere while it is read here"
     exec 8<"$B/huge" 9<"$B/huger"
     head -c 1000 <&8 | cmp - <(head -c 1000 "$A/huge") || fail "the first bytes"
     head -c 1000 <&9 | cmp - <(head -c 1000 "$A/huger") || fail "the first bytes of the other"
@@ -215,7 +215,7 @@ u11_a_large_file_comes_in_pieces_and_a_handle_has_one_content() {
     exec 8<&- 9<&-
     same "$(md5_of "$B/huge")" "$(md5_of "$WORK/new")" "the content of today"
     materialized "$B/huge" yes
-    step "U11: read from the end to the beginning, in odd pieces, by several at once; then written"
+    step "U12: read from the end to the beginning, in odd pieces, by several at once; then written"
     expect 0 fl b evict "$B/huge"
     python3 - "$B/huge" "$WORK/new" <<'PY' || fail "random reads differ"
 import random, sys, threading
@@ -243,7 +243,7 @@ PY
     exec 8<&-
     sync_all b a
     same "$(md5_of "$A/huge")" "$(md5_of "$WORK/new")" "what was written at b"
-    step "U11: a file larger than the cache is read to its end"
+    step "U12: a file larger than the cache is read to its end"
     again content=lazy,cache-size=16M
     same "$(md5_of "$B/huge")" "$(md5_of "$WORK/new")" "a file larger than the cache"
     must 10 "the cache does not get smaller" cache_is_at_most 16

@@ -47,6 +47,7 @@ stuck() { for p in $(pgrep -P "$WORKERS"); do echo "$p in $(cat "/proc/$p/wchan"
 has_new_daemon() { local now; now=$(daemon_of "${KEEPERS[a]}") && [ -n "$now" ] && [ "$now" != "$1" ]; }
 is_unmounted() { ! any -F " $1 " </proc/self/mountinfo; }
 is_inside() { [ "$(readlink "/proc/$1/cwd")" = "$A" ]; }
+watcher_of() { grep -lx fl0wfs-watch $(printf '/proc/%s/comm ' $(pgrep -P "$1")) | cut -d/ -f3; }
 serves() { [ "$(pid_of a)" = "$(daemon_of "${KEEPERS[a]}")" ]; }
 
 k1_applications_do_not_notice_that_the_daemon_is_killed_over_and_over() {
@@ -171,11 +172,59 @@ k9_a_mount_whose_daemons_cannot_start_is_ended_and_says_why() {
     mount_member a
 }
 
+# kill_all_of_a: the one who would take the dead mount away as well.
+kill_all_of_a() {
+    local watcher
+    watcher=$(watcher_of "${KEEPERS[a]}") && [ -n "$watcher" ] || fail "nobody watches the mount"
+    kill -s KILL "$watcher" || fail "the watcher cannot be killed"
+    kill_member a
+    expect 2 ls "$A"
+    said "Transport endpoint is not connected"
+}
+
+u4_nobody_has_to_take_a_dead_mount_away_by_hand() {
+    step "U4: a mount in use whose processes are all killed is an ordinary directory at once, and can be mounted again"
+    local file
+    echo closed >"$A/closed"
+    exec {file}>"$A/open"
+    echo written >&"$file"
+    (cd "$A" && exec sleep 300) &
+    FOLLOWER=$!
+    must 10 "nobody is in the mount" is_inside "$FOLLOWER"
+    kill_member a
+    must 2 "the dead mount is still there" is_unmounted "$A"
+    expect 0 ls -A "$A"
+    same "$OUTPUT" "" "what the directory below shows"
+    mount_member a
+    has "$A/closed" closed || fail "what was closed is lost"
+    has "$A/open" written || fail "what was written is lost"
+    exec {file}>&-
+    end_process "$FOLLOWER" KILL
+    FOLLOWER=
+    step "U4: where even the watcher is killed, the next mount replaces the dead one without being asked to"
+    kill_all_of_a
+    expect 1 fl a status "$A"
+    said "is not running any more"
+    mount_member a
+    has "$A/closed" closed || fail "what was closed is lost"
+    same "$(grep -c -F " $A " /proc/self/mountinfo)" 1 "mounts at one place"
+    step "U4: and umount takes it away like any other"
+    echo latest >"$A/latest"
+    kill_all_of_a
+    expect 0 fl a umount "$A"
+    said "the daemon had ended before"
+    is_unmounted "$A" || fail "the dead mount is still there"
+    mount_member a
+    has "$A/latest" latest || fail "what was closed is lost"
+    sync_all a b
+    same_trees "$A" "$B"
+}
+
 start_hub
 create_space
 start_members a b
 shift
-run_rows k "$@"
+for letter in k u; do run_rows $letter "$@"; done
 umount_member a
 umount_member b
 finish
