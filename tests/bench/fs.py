@@ -125,10 +125,10 @@ def show(rows, targets, times):
 
 
 def show_each(rows, targets, times):
-    print("microseconds for each thing done, in each round")
+    print("microseconds for each file, thing done or MiB, in each round")
     for row in rows:
         for name in targets:
-            took = "".join(f"{seconds / row.parts * 1e6:>10.1f}" for seconds in times[row.name, name])
+            took = "".join(f"{seconds / row.amount * 1e6:>10.1f}" for seconds in times[row.name, name])
             print(f"{row.name:22}{name:10}{took}")
 
 
