@@ -1,6 +1,7 @@
 //! What the simulation found once, told by name: a hub and members whose messages arrive at once.
 
 mod late;
+mod restored;
 mod saves;
 
 use crate::chance::Chance;

@@ -5,7 +5,7 @@
 //! has not becomes pending work of this member, in front of its journal. Where both have a file, the content with
 //! the higher version stays under the name; where that does not tell, both are kept. What was deleted after the
 //! backup comes back, for nobody can tell it from what was made again. Content that is not on this machine's disk
-//! cannot be brought back by this member.
+//! cannot be brought back by this member; what is pending upon it can, and goes on top of an older one.
 
 use super::base::BaseKv;
 use super::inodes::holds;
@@ -61,7 +61,7 @@ impl<S: Store> Work<'_, S> {
                     continue;
                 };
                 recovered.seen.insert(id, node);
-                self.note_where(&mut recovered.stands, (id, &row), node);
+                self.note_where(&mut recovered.stands, &old, node, known);
                 if row.is_directory() {
                     directories.push((id, node));
                 }
@@ -70,16 +70,19 @@ impl<S: Store> Work<'_, S> {
         recovered
     }
 
-    /// Notes where a node of the old base and its content stand, if not under their own id and version.
-    fn note_where(&self, stands: &mut Correspondence, (id, row): (NodeId, &Node), node: NodeId) {
+    /// Notes where a node of the old base and its content stand, if not under their own id and version. A content that
+    /// cannot be brought back is newer than an older version that the hub has in its place: it is taken to stand there,
+    /// so that what is pending upon it goes on top and is not joined with what it came from.
+    fn note_where(&self, stands: &mut Correspondence, old: &Old, node: NodeId, known: bool) {
         let now = self.view().node(node);
-        let same = now.as_ref().is_some_and(|now| same_thing(now, row));
-        let version = now.filter(|_| same).map_or(Version(0), |now| now.version);
-        if node != id {
-            stands.nodes.insert(id, node);
+        let is_succeeded = |now: &Node| known && now.manifest().is_some() && old.row.version > now.version;
+        let stands_in = now.filter(|now| same_thing(now, old.row) || is_succeeded(now));
+        let version = stands_in.map_or(Version(0), |now| now.version);
+        if node != old.id {
+            stands.nodes.insert(old.id, node);
         }
-        if row.manifest().is_some() && (node, version) != (id, row.version) {
-            stands.versions.insert((id, row.version), (node, version));
+        if old.row.manifest().is_some() && (node, version) != (old.id, old.row.version) {
+            stands.versions.insert((old.id, old.row.version), (node, version));
         }
     }
 
