@@ -250,11 +250,11 @@ status_says() {
 
 # umount_member MEMBER [OPTIONS]: unmounts it; work that waits is no failure.
 umount_member() {
-    local member=$1 code process
+    local member=$1 code process output
     shift
-    fl "$member" umount "$(dir_of "$member")" "$@" 2>/dev/null
+    output=$(fl "$member" umount "$(dir_of "$member")" "$@" 2>&1)
     code=$?
-    [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code"
+    [ "$code" = 0 ] || [ "$code" = 3 ] || fail "$member cannot be unmounted: exit code $code: $output"
     for process in "${PIDS[$member]}" "${KEEPERS[$member]}"; do
         wait_for 10 is_gone "$process" || fail "process $process of $member outlives its mount"
     done

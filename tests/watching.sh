@@ -226,6 +226,29 @@ u3_nobody_is_told_of_what_nobody_watches() {
     end_process "$WATCHER" TERM
 }
 
+u3_a_mount_is_busy_for_no_other_reason_than_who_uses_it() {
+    step "U3: a mount whose watchers are told without a pause is not busy for that, and can be unmounted"
+    local until=$WORK/until-busy writer round
+    mkdir "$A/busy" && sync_all a b
+    python3 -c "
+import os, sys
+number = 0
+while not os.path.exists(sys.argv[2]):
+    open(f'{sys.argv[1]}/{number % 50}', 'w').write(str(number))
+    number += 1" "$A/busy" "$until" &
+    writer=$!
+    for round in 1 2 3 4 5 6; do
+        start_watching "$WORK/busy.events" -r "$B"
+        must 20 "nothing is seen in round $round" test -s "$WORK/busy.events"
+        umount_member b --timeout 0s
+        end_process "$WATCHER" TERM
+        mount_member b
+    done
+    touch "$until"
+    wait "$writer" || fail "a cannot write"
+    sync_all a b
+}
+
 u3_telling_watchers_can_be_turned_off() {
     step "U3: with notify=off nothing is told and no process is there for it"
     umount_member b

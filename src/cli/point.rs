@@ -4,6 +4,7 @@
 //! mount whose daemon is gone answers every call with an error.
 
 use super::mount::parse_source;
+use crate::member::REPEATER_COMMAND;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::ffi::OsString;
@@ -11,6 +12,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The type the kernel shows for our mounts.
 const FILE_SYSTEM: &[u8] = b"fuse.fl0wfs";
@@ -19,6 +22,9 @@ const PLAIN: &[u8] = b"fuse";
 const DEAD_MOUNTS_MAX: usize = 16;
 /// How many of those who keep a mount busy are named.
 const BUSY_SHOWN_MAX: usize = 10;
+/// For so long a mount may be busy with nobody to be named, and so often it is tried again meanwhile.
+const PASSING_MAX: Duration = Duration::from_secs(2);
+const PASSING_CHECK: Duration = Duration::from_millis(5);
 
 /// What is wrong with a mount point.
 #[derive(Debug, thiserror::Error)]
@@ -143,12 +149,21 @@ pub fn shown_at(point: &Path) -> Result<Option<(PathBuf, String)>, PointError> {
     Ok(ours.map(|mounted| (mounted.source, mounted.options)))
 }
 
-/// Unmounts what stands at `point`.
+/// Unmounts what stands at `point`. What keeps it busy for a moment only is waited for: a call that is just ending, or
+/// the mount's own process that repeats what others do for those who watch.
 ///
 /// # Errors
 /// [`PointError::Busy`] where somebody uses it, [`PointError::Unmount`].
 pub fn unmount(point: &Path) -> Result<(), PointError> {
-    take_away(point, UnmountFlags::empty())
+    let begun = Instant::now();
+    loop {
+        match take_away(point, UnmountFlags::empty()) {
+            Err(PointError::Busy { by, .. }) if by.is_empty() && begun.elapsed() < PASSING_MAX => {
+                thread::sleep(PASSING_CHECK);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Takes a mount out of sight at once; it ends when nobody uses it any more.
@@ -245,12 +260,18 @@ fn busy(point: &Path) -> PointError {
     // Only links in /proc are read, so the mount is not asked anything. Other users' processes stay hidden.
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let is_number = process.file_name().as_bytes().iter().all(u8::is_ascii_digit);
-        if by.len() < BUSY_SHOWN_MAX && is_number && uses(&process.path(), point) {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        let path = process.path();
+        if by.len() < BUSY_SHOWN_MAX && is_number && uses(&path, point) && !is_repeater(&path) {
+            let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
             by.push(format!("{} ({})", name.trim(), process.file_name().to_string_lossy()));
         }
     }
     PointError::Busy { path: point.to_owned(), by }
+}
+
+fn is_repeater(process: &Path) -> bool {
+    let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1) == Some(REPEATER_COMMAND.as_bytes())
 }
 
 fn uses(process: &Path, point: &Path) -> bool {
