@@ -290,7 +290,8 @@ u11_small_files_take_few_trips_and_little_memory_and_idle_costs_nothing() {
     small_files "$A" create 1000 21000
     sync_all a b c
     for dir in "$A" "$B" "$C"; do small_files "$dir" look 1000 21000; done
-    memory_below $((150 * KIB))
+    # What 200,000 files take at most: it hardly grows from here on.
+    memory_below $((220 * KIB))
     must 60 "hub or members work while there is nothing to do" is_quiet 10 3
 }
 
