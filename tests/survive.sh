@@ -176,12 +176,14 @@ k9_a_mount_whose_daemons_cannot_start_is_ended_and_says_why() {
 kill_all_of_a() {
     local watcher
     watcher=$(watcher_of "${KEEPERS[a]}") && [ -n "$watcher" ] || fail "nobody watches the mount"
-    kill -s KILL "$watcher" || fail "the watcher cannot be killed"
+    # The supervisor is stopped first, since it replaces who dies; and dies last, since the daemon ends the mount then.
+    kill -s STOP "${KEEPERS[a]}" && kill -s KILL "$watcher" || fail "the watcher cannot be killed"
+    end_process "$(daemon_of "${KEEPERS[a]}")" KILL
     kill_member a
-    # What is asked while the last of its threads end is told of an abort.
     must 10 "the mount is not dead" is_dead
 }
-is_dead() { [[ $(ls "$A" 2>&1) == *"Transport endpoint is not connected"* ]]; }
+# Where something was being asked when the last thread ended, the kernel calls it an abort from then on.
+is_dead() { [[ $(ls "$A" 2>&1) =~ "Transport endpoint is not connected"|"Software caused connection abort" ]]; }
 
 u4_nobody_has_to_take_a_dead_mount_away_by_hand() {
     step "U4: a mount in use whose processes are all killed is an ordinary directory at once, and can be mounted again"
